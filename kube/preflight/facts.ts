@@ -1,9 +1,9 @@
+import type { PublishedSchema } from '../../api/kinds/published.ts';
 import type { KubeObject, MutatingWebhookConfiguration, Pod } from '../../api/objects.ts';
 import type { Resource } from '../../api/resources.ts';
 import type { KubeClient } from '../client/client.ts';
 import type { Ref } from '../client/requestoptions.ts';
 import type { Found } from './check.ts';
-import type { PublishedSchemas } from './kinds.ts';
 
 /** What a cluster shows of itself, for the checks to judge. */
 
@@ -65,6 +65,9 @@ export interface MissingToInstall {
   readonly stock: readonly string[];
   readonly options: readonly string[];
 }
+
+/** Schemas of our kinds as the API server publishes them, by kind; empty where none is installed. */
+export type PublishedSchemas = ReadonlyMap<string, PublishedSchema>;
 
 export interface ClusterFacts {
   readonly version: Found<ServerVersion>;

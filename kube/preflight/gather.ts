@@ -17,13 +17,13 @@ import type {
   InstallFacts,
   MissingRights,
   PoolFact,
+  PublishedSchemas,
   Reading,
   ServerVersion,
   WebhookAnswer,
 } from './facts.ts';
 import { isOurComponent } from './installation.ts';
 import { findOutside } from './installed.ts';
-import type { PublishedSchemas } from './kinds.ts';
 import { askAccounts, grantedRights, rightText } from './rights.ts';
 import { getIfServed, readServed, servedName } from './served.ts';
 

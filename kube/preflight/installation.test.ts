@@ -2,15 +2,9 @@ import t from 'tap';
 import type { MutatingWebhookConfiguration, Pod } from '../../api/objects.ts';
 import type { Check } from './check.ts';
 import type { DeploymentObject, FoundOutside, InstalledObject, InstallFacts } from './facts.ts';
-import {
-  checkInstallation,
-  checkInstaller,
-  checkOtherWebhooks,
-  isOurComponent,
-  POLICIES,
-} from './installation.ts';
-import { objectsOutside } from './installed.ts';
+import { checkInstallation, checkOtherWebhooks, POLICIES } from './installation.ts';
 import { checkKinds } from './kinds.ts';
+import { foundOutside } from './testing/foundoutside.ts';
 import { type LackCase, testLacks } from './testing/lackcases.ts';
 
 /** An installation that lacks just one thing, and the one sentence that says so. */
@@ -52,18 +46,11 @@ const lackingRights: ReadonlyMap<string, readonly string[]> = new Map<string, re
   ['castai-kentroller', ['patch nodes']],
 ]);
 
-const found = (isThere: (one: InstalledObject) => boolean): FoundOutside => {
-  const objects = objectsOutside('castai-agent');
-  return {
-    there: objects.filter(isThere).map((one) => ({ ...one, object: { metadata: { name: one.ref.name } } })),
-    missing: objects.filter((one) => !isThere(one)),
-    unread: [],
-  };
-};
 const isStock = ({ isOptional }: InstalledObject): boolean => !isOptional;
 const stockBut = (kind: string, name: string): FoundOutside =>
-  found((one) => isStock(one) && !(one.resource.kind === kind && one.ref.name === name));
-const stockAnd = (kind: string): FoundOutside => found((one) => isStock(one) || one.resource.kind === kind);
+  foundOutside((one) => isStock(one) && !(one.resource.kind === kind && one.ref.name === name));
+const stockAnd = (kind: string): FoundOutside =>
+  foundOutside((one) => isStock(one) || one.resource.kind === kind);
 
 const whole: InstallFacts = {
   namespace: 'castai-agent',
@@ -72,7 +59,7 @@ const whole: InstallFacts = {
   missing: { value: new Map(COMPONENTS.map((name) => [name, []])) },
   policies: { value: POLICIES },
   enforced: { value: POLICIES },
-  outside: { value: found(isStock) },
+  outside: { value: foundOutside(isStock) },
   configurations: { value: [webhook()] },
   answer: { value: { kind: 'answers' } },
 };
@@ -189,7 +176,10 @@ const CASES: Readonly<Record<string, LackCase<InstallFacts>>> = {
   'a kind may not be read': [
     {
       outside: {
-        value: { ...found(isStock), unread: [{ kind: 'FlowSchema', message: 'flowschemas is forbidden' }] },
+        value: {
+          ...foundOutside(isStock),
+          unread: [{ kind: 'FlowSchema', message: 'flowschemas is forbidden' }],
+        },
       },
     },
     'objects',
@@ -246,7 +236,7 @@ t.test('bindings are told of the policies that are there, and of none', async (t
 });
 
 t.test('options that are there are named', async (t) => {
-  const outside = { value: found(() => true) };
+  const outside = { value: foundOutside(() => true) };
   t.match(
     checksOf({ ...whole, outside }).find(({ name }) => name === 'objects'),
     { state: 'fine', message: /besides .*castai-kentroller-policies.*others/ },
@@ -281,38 +271,4 @@ t.test('what is missing comes again by the way of the installation, never from m
     ...checkKinds({ value: new Map() }).map((one) => one.message),
   ])
     t.notMatch(message, 'manifests/', 'it names an image that no registry has');
-});
-
-t.test('before an installation, only whether it could be installed is asked', async (t) => {
-  const nothing = { value: found(() => false) };
-  const before = (stock: readonly string[], options: readonly string[] = [], outside = nothing) =>
-    checkInstaller({ missing: { value: { stock, options } }, outside });
-  t.same(
-    before([]).map(({ name, state }) => [name, state]),
-    [
-      ['installation', 'skipped'],
-      ['may-install', 'fine'],
-    ],
-  );
-  t.match(before(['create clusterroles.rbac.authorization.k8s.io'])[1], {
-    state: 'lacks',
-    message: /may not create clusterroles/,
-  });
-  t.match(before([], ['create servicemonitors.monitoring.coreos.com'])[2], {
-    name: 'may-install-options',
-    state: 'note',
-    message: /may not create servicemonitors.*monitoring/,
-  });
-  const kept = { value: found(({ ref }) => ref.name === 'castai-kept-nominations') };
-  t.match(before([], [], kept)[1], {
-    name: 'left-over',
-    state: 'note',
-    message: /MutatingAdmissionPolicy castai-kept-nominations.*precision-packer uninstall/,
-  });
-  t.same(
-    checkInstaller({ missing: { unseen: 'forbidden' }, outside: nothing }).map(({ state }) => state),
-    ['skipped', 'unknown'],
-  );
-  t.ok(isOurComponent('castai-kentroller'));
-  t.notOk(isOurComponent('constructor'));
 });

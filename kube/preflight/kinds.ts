@@ -1,10 +1,8 @@
-import { fieldsOf, OUR_KINDS, type PublishedSchema } from '../../api/kinds/published.ts';
+import { fieldsOf, OUR_KINDS } from '../../api/kinds/published.ts';
 import { GROUP_VERSION } from '../../api/labels.ts';
 import { again } from './again.ts';
 import { type Check, checkFound, type Found, fine, lacks, listed } from './check.ts';
-
-/** Schemas of our kinds as the API server publishes them, by kind; empty where none is installed. */
-export type PublishedSchemas = ReadonlyMap<string, PublishedSchema>;
+import type { PublishedSchemas } from './facts.ts';
 
 /** Whether our kinds are installed, with the fields and rules of this release: older ones drop what we write. */
 export const checkKinds = (schemas: Found<PublishedSchemas>): readonly Check[] =>

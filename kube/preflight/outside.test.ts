@@ -1,0 +1,42 @@
+import t from 'tap';
+import { checkInstaller, isOurComponent } from './installation.ts';
+import { foundOutside } from './testing/foundoutside.ts';
+
+/** What is said where nothing of ours runs yet. */
+
+t.test('before an installation, only whether it could be installed is asked', async (t) => {
+  const nothing = { value: foundOutside(() => false) };
+  const before = (stock: readonly string[], options: readonly string[] = [], outside = nothing) =>
+    checkInstaller({ missing: { value: { stock, options } }, outside });
+  t.same(
+    before([]).map(({ name, state }) => [name, state]),
+    [
+      ['installation', 'skipped'],
+      ['may-install', 'fine'],
+    ],
+  );
+  t.match(before(['create clusterroles.rbac.authorization.k8s.io'])[1], {
+    state: 'lacks',
+    message: /may not create clusterroles/,
+  });
+  t.match(before([], ['create servicemonitors.monitoring.coreos.com'])[2], {
+    name: 'may-install-options',
+    state: 'note',
+    message: /may not create servicemonitors.*monitoring/,
+  });
+  const kept = { value: foundOutside(({ ref }) => ref.name === 'castai-kept-nominations') };
+  t.match(before([], [], kept)[1], {
+    name: 'left-over',
+    state: 'note',
+    message: /MutatingAdmissionPolicy castai-kept-nominations.*precision-packer uninstall/,
+  });
+  t.same(
+    checkInstaller({ missing: { unseen: 'forbidden' }, outside: nothing }).map(({ state }) => state),
+    ['skipped', 'unknown'],
+  );
+});
+
+t.test('our Deployments are known by name', async (t) => {
+  t.ok(isOurComponent('castai-kentroller'));
+  t.notOk(isOurComponent('constructor'));
+});
