@@ -7,6 +7,17 @@ import { parse, parseAllDocuments } from 'yaml';
 
 const BASE = join(import.meta.dirname, '..', '..', 'manifests', 'base');
 
+interface Probe {
+  readonly httpGet: object;
+  readonly periodSeconds: number;
+  readonly failureThreshold: number;
+}
+
+interface Container {
+  readonly livenessProbe?: Probe;
+  readonly startupProbe?: Probe;
+}
+
 interface Ports {
   readonly ports?: readonly { readonly port?: number; readonly containerPort?: number }[];
 }
@@ -17,7 +28,10 @@ interface Manifest {
   readonly spec: {
     readonly template?: {
       readonly metadata: { readonly labels: Readonly<Record<string, string>> };
-      readonly spec: { readonly serviceAccountName: string; readonly containers: readonly Ports[] };
+      readonly spec: {
+        readonly serviceAccountName: string;
+        readonly containers: readonly (Ports & Container)[];
+      };
     };
     readonly podSelector?: { readonly matchLabels: Readonly<Record<string, string>> };
     readonly policyTypes?: readonly string[];
@@ -79,6 +93,23 @@ t.test('every component is in our FlowSchemas, and nobody else is', async (t) =>
         metadata.name,
       );
     }
+  }
+});
+
+t.test('a component that starts slowly on a starved node is not killed before it listens', async (t) => {
+  const scheduler = parseAllDocuments(
+    readFileSync(join(BASE, '..', 'components', 'second-scheduler', 'deployment.yaml'), 'utf8'),
+  ).map((document) => document.toJS() as Manifest);
+  const containers = [...deployments, ...scheduler].flatMap(({ spec }) =>
+    (spec.template?.spec.containers ?? []).filter(({ livenessProbe }) => livenessProbe),
+  );
+  t.ok(containers.length >= 4, `${containers.length} containers with a livenessProbe`);
+  for (const { livenessProbe, startupProbe } of containers) {
+    t.same(startupProbe?.httpGet, livenessProbe?.httpGet);
+    t.ok(
+      (startupProbe?.periodSeconds ?? 0) * (startupProbe?.failureThreshold ?? 0) >= 300,
+      'it has 5 minutes',
+    );
   }
 });
 
