@@ -1,16 +1,18 @@
 import t from 'tap';
 import { AUTOSCALER_POLICY, type AutoscalerPolicySpec } from '../../api/kinds/autoscalerpolicy.ts';
+import { KARPENTER_NODEPOOL, MANAGED_BY, MANAGED_BY_US, SCOPED_TAINT } from '../../api/labels.ts';
 import { isWorker } from '../../api/nodes.ts';
 import { amount } from '../../api/quantity.ts';
-import { AUTOSCALER_POLICIES, NODE_CLAIMS, NODES } from '../../api/resources.ts';
+import { AUTOSCALER_POLICIES, EVENTS, NODE_CLAIMS, NODES } from '../../api/resources.ts';
 import { getOrUndefined, ignoreNotFound } from '../../kube/ignore.ts';
 import { until } from '../../kube/testing/until.ts';
 import { type Ground, up } from '../ground/ground.ts';
 import { applyPool, dropPool, machinesReady, orderMachine } from '../support/fleet.ts';
+import { applyDeployment, createNamespace, deleteNamespace, podsRunning } from '../support/workload.ts';
 import { startSession } from './session.ts';
 import { openStage, type Stage } from './stage.ts';
 
-/** The autoscaling policies with real Karpenter: the delay of empty nodes and the cluster's limits, switched live. */
+/** The autoscaling policies with real Karpenter: the delay of empty nodes, the cluster's limits and scoped mode, switched live. */
 
 const LONG = { timeoutMs: 180_000, everyMs: 250 };
 const POOL = 'policies';
@@ -94,4 +96,45 @@ t.test('empty nodes are kept for their delay, then deleted down to minCores, by 
   t.equal((await going()).length, 1, 'the other is needed');
   await change(policies(0, 0));
   await goes(2);
+});
+
+t.test('in scoped mode pods in scope run on nodes with its taint, which Karpenter keeps', async (t) => {
+  const pool = 'scoped';
+  await applyPool(stage.client, { name: pool, consolidateAfter: '1h' });
+  await createNamespace(stage.client, pool);
+  const spec = { enabled: true, isScopedMode: true, unschedulablePods: { enabled: true } };
+  await stage.client.delete(AUTOSCALER_POLICIES, ref).catch(ignoreNotFound);
+  await stage.client.create(AUTOSCALER_POLICIES, { metadata: ref, spec });
+  const { kubeconfig, cloud, env } = stage;
+  const session = startSession({ kubeconfig, cloud, env, hasFeatures: true });
+  t.teardown(async () => {
+    session.stop();
+    await session.ended;
+    await deleteNamespace(stage.client, pool);
+    await dropPool(stage.client, pool);
+  });
+  const nodeSelector = { [KARPENTER_NODEPOOL]: pool, [MANAGED_BY]: MANAGED_BY_US };
+  const tolerations = [{ key: SCOPED_TAINT, operator: 'Exists', effect: 'NoSchedule' }];
+  const app = { namespace: pool, pool, replicas: 2, cpu: '200m', memory: '128Mi' };
+  await applyDeployment(stage.client, { ...app, name: 'good', podSpec: { nodeSelector, tolerations } });
+  await podsRunning(stage.client, pool, 2, 300_000);
+  const labelSelector = `${KARPENTER_NODEPOOL}=${pool}`;
+  const { items: nodes } = await stage.client.list(NODES, { labelSelector });
+  t.equal(nodes.length, 1);
+  t.equal(nodes[0]?.metadata.labels?.[MANAGED_BY], MANAGED_BY_US);
+  t.match(nodes[0]?.spec?.taints, [{ key: SCOPED_TAINT, effect: 'NoSchedule' }]);
+  await applyDeployment(stage.client, { ...app, name: 'bare', podSpec: { nodeSelector } });
+  await until(
+    'the pods without the toleration are told',
+    async () => {
+      const { items } = await stage.client.list(EVENTS, { namespace: pool });
+      const reasons = items.map(({ reason }) => reason);
+      if (!reasons.includes('Misconfigured')) throw new Error(`events: ${[...new Set(reasons)]}`);
+      return true;
+    },
+    LONG,
+  );
+  const { items: claims } = await stage.client.list(NODE_CLAIMS, { labelSelector });
+  t.equal(claims.length, 1, 'nobody buys for these');
+  t.notOk(claims[0]?.status?.conditions?.some(({ type, status }) => type === 'Drifted' && status === 'True'));
 });
