@@ -131,47 +131,6 @@ t.test(
   },
 );
 
-t.test('headroom is bought beside pods, and no plan names it', async (t) => {
-  const world = new UnscheduledWorld();
-  for (let n = 0; n < 40; n += 1) world.addNode(`n-${n}`);
-  world.refuse(2);
-  const coresOf = (headroom: object | undefined): Promise<number> => {
-    const { cycle } = world.process();
-    return cycle(buying({ headroom })).then(async (first) => {
-      if (first.plans.length === 0) await cycle(buying({ headroom }));
-      const [plan] = world.plans();
-      const cores = (plan?.status?.savings?.greenNodes ?? []).reduce(
-        (sum, { milliCPU }) => sum + milliCPU,
-        0,
-      );
-      t.same((plan?.spec.podsToMigrate ?? []).map(({ name }) => name).sort(), ['p-0', 'p-1']);
-      if (plan) world.api.delete(REBALANCE_PLANS, { name: plan.metadata.name });
-      world.now += 1_000;
-      return cores;
-    });
-  };
-  const without = await coresOf(undefined);
-  // Forty nodes of 0.1 cores: 100 % are 4.1 cores more.
-  const beside = await coresOf({ cpuPercentage: 100, memoryPercentage: 0 });
-  t.ok(beside >= without + 4_000, `${beside} and ${without} millicores`);
-});
-
-t.test('headroom takes no room of pods where the cluster is near its limit', async (t) => {
-  const world = new UnscheduledWorld();
-  for (let n = 0; n < 40; n += 1) world.addNode(`n-${n}`);
-  world.refuse(3);
-  const policies = {
-    ...buying({ headroom: { cpuPercentage: 200, memoryPercentage: 0 } }),
-    // 4.1 cores are there.
-    clusterLimits: { minCores: 0, maxCores: 9 },
-  };
-  const { cycle } = world.process();
-  await cycle(policies);
-  await cycle(policies);
-  t.same([...world.places().values()], [1, 1, 1]);
-  t.same(world.events, []);
-});
-
 t.test('mode single buys one node, and the next when it has ended', async (t) => {
   const world = new UnscheduledWorld();
   world.refuse(3, { spec: { nodeSelector: { 'topology.kubernetes.io/zone': 'us-west-2a' } }, prefix: 'a' });

@@ -133,9 +133,14 @@ export const runCycle = async (
   if (pods.kind !== 'buy') return { ...nothing, message: pods.message };
   // 3. Buy.
   const { pods: wanted, replicas } = pods;
-  const mayCount = (pod: Pod): boolean =>
-    podsWithoutNode({ ...podFacts(), plans: [], pending: [pod] }).waiting.length > 0;
-  return { evaluation, ...(await buy(o, memory, policies, { pods: wanted, replicas, mayCount })) };
+  const facts = podFacts();
+  // Those that an open plan expects, and that have not come yet, are not counted again.
+  const countedOf = (coming: readonly Pod[]): readonly Pod[] => {
+    const isComing = new Set(coming);
+    const { waiting } = podsWithoutNode({ ...facts, pending: [...facts.pending, ...coming] });
+    return waiting.filter((pod) => isComing.has(pod));
+  };
+  return { evaluation, ...(await buy(o, memory, policies, { pods: wanted, replicas, countedOf })) };
 };
 
 /** Gives pods back that were nominated for a plan which is not to come. */

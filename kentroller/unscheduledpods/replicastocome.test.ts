@@ -118,6 +118,27 @@ t.test(
   },
 );
 
+t.test('replicas that a purchase has room for are not counted by the next one', async (t) => {
+  const world = worldWith({ current: 2, desired: 9 });
+  refuseReplicas(world, 2, 'first');
+  const { cycle } = world.process();
+  await cycle(COUNTED);
+  await cycle(COUNTED);
+  world.now += 1_000;
+  refuseReplicas(world, 3, 'next');
+  world.refuse(1, { prefix: 'other' });
+  await cycle(COUNTED);
+  await cycle(COUNTED);
+  const counts = () => world.plans().map(({ status }) => status?.expectedPods?.[0]?.count ?? 0);
+  t.same(counts(), [7, 0]);
+  world.now += 1_000;
+  world.autoscalers = [autoscaler({ current: 9, desired: 14 })];
+  world.refuse(1, { prefix: 'another' });
+  await cycle(COUNTED);
+  await cycle(COUNTED);
+  t.same(counts(), [7, 0, 5], 'the next step is');
+});
+
 t.test('zero to n is one purchase beside pods that wait', async (t) => {
   const world = worldWith({ current: 0, desired: 6 });
   world.refuse(1, { prefix: 'other' });

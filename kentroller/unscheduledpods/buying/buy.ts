@@ -11,10 +11,11 @@ import type { Policies } from '../../policies/settings.ts';
 import { storePlans } from '../../rebalanceplanclaim/storeplans.ts';
 import { gatherForPlans } from '../../snapshot.ts';
 import type { CycleMemory, CycleOptions, Outcome } from '../cycleoptions.ts';
-import { UNSCHEDULED_PODS, withPlannedOrders } from '../decide.ts';
+import { isOfUnscheduledPods, UNSCHEDULED_PODS, withPlannedOrders } from '../decide.ts';
 import { headroomPods } from '../headroom.ts';
 import { releasePods } from '../holds.ts';
 import type { Memory } from '../memory.ts';
+import { isOpen } from '../pods.ts';
 import { type DueReplicas, podsAndReplicas } from '../replicas.ts';
 import { comingPods } from './comingpods.ts';
 import { withinConstraints } from './constraints.ts';
@@ -29,18 +30,18 @@ const LONGEST_SEARCH_MS = 10_000;
 /** Milliseconds after which pods are looked at again: with room on its way, beyond a limit, and that no node helps. */
 const AGAIN_MS = { room: 30_000, limit: 10_000, never: 5 * 60_000 } as const;
 
-/** What is bought for: pods, replicas to come, and which of these count. */
+/** What is bought for: pods, replicas to come, and which of these as pods count. */
 export interface Wanted {
   readonly pods: readonly Pod[];
   readonly replicas: readonly DueReplicas[];
-  readonly mayCount: (pod: Pod) => boolean;
+  readonly countedOf: (coming: readonly Pod[]) => readonly Pod[];
 }
 
 /** What the planner is asked: pods to buy for, with replicas to come and headroom, and room that is kept for what others buy. */
 const planningSnapshot = async (
   o: CycleOptions,
   policies: Policies,
-  { pods, replicas, mayCount, plans }: Wanted & { readonly plans: readonly RebalancePlan[] },
+  { pods, replicas, countedOf, plans }: Wanted & { readonly plans: readonly RebalancePlan[] },
 ): Promise<{
   readonly snapshot: Snapshot;
   readonly virtual: readonly Pod[];
@@ -50,8 +51,10 @@ const planningSnapshot = async (
   const whole = await gatherForPlans(o);
   const { nodes, nodeClaims } = whole;
   const { scopedMode: isScoped } = policies;
-  const headroom = headroomPods(policies.unschedulablePods, { nodes, nodeClaims }, isScoped);
-  const coming = (await comingPods(o, replicas, whole.replicaSets)).filter(mayCount);
+  // A purchase that is under way has bought it.
+  const isBought = plans.some((plan) => isOfUnscheduledPods(plan) && isOpen(plan));
+  const headroom = isBought ? [] : headroomPods(policies.unschedulablePods, { nodes, nodeClaims }, isScoped);
+  const coming = countedOf(await comingPods(o, replicas, whole.replicaSets));
   const real = new Set(o.caches.pods.by(UNASSIGNED, '').map(podName));
   const pending = whole.pods.filter((pod) => !pod.spec.nodeName);
   const usable = o.followsKarpenter
