@@ -36,13 +36,26 @@ const writeStage = (dir: string, file: string, joinMs: number): string => {
   return path;
 };
 
+/** How many Nodes, and how many pods, kwok plays at once; its own 4 make some twenty pods a second run. */
+const PLAYED_AT_ONCE = 16;
+
+const writeConfig = (dir: string): string => {
+  const path = join(dir, 'config.yaml');
+  const options = { podPlayStageParallelism: PLAYED_AT_ONCE, nodePlayStageParallelism: PLAYED_AT_ONCE };
+  writeFileSync(
+    path,
+    stringify({ apiVersion: 'config.kwok.x-k8s.io/v1alpha1', kind: 'KwokConfiguration', options }),
+  );
+  return path;
+};
+
 const startMachines = async (
   ground: Ground,
   dir: string,
   { stages }: KwokFiles,
   joinMs: number,
 ): Promise<void> => {
-  const files = [writeStage(dir, stages.nodeInitialize, joinMs), ...stages.others];
+  const files = [writeConfig(dir), writeStage(dir, stages.nodeInitialize, joinMs), ...stages.others];
   ground.addProcess({
     name: 'kwok',
     argv: [
