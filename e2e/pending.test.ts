@@ -14,7 +14,7 @@ import { applyDeployment, podsRunning } from './support/workload.ts';
 
 const JOIN_MS = 15_000;
 /** Rounds on one ground, and bursts of a round with a plan each; the soak makes 200 plans. */
-const [ROUNDS, BURSTS] = process.env.SOAK ? [25, 8] : [1, 1];
+const [ROUNDS, BURSTS] = process.env.SOAK ? [25, 8] : [1, 4];
 
 const orderFor = (pool: NodePool, name: string): NodeClaimToAdd => {
   const hash = pool.metadata.annotations ?? {};

@@ -1,9 +1,10 @@
 import type { Node, Pod, Toleration } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
-import { isReserved, missingReservationTolerations } from '../../api/reservation.ts';
+import { reservationOn } from '../../api/reservation.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { writeNomination } from '../../kube/nomination.ts';
+import { missingToleration } from '../../planner/pinning/reservationtoleration.ts';
 
 /** A pod that kube-scheduler bound first: the API server answers 422, and only its message tells why. */
 const isAlreadyBound = (error: unknown): error is KubeError =>
@@ -32,5 +33,6 @@ export const nominatePod = async (
 
 /** The toleration that a pod lacks for a node that is reserved for the plan's pods; empty when it lacks none. */
 export const missingTolerations = (node: Node | undefined, pod: Pod): readonly Toleration[] => {
-  return node && isReserved(node) ? missingReservationTolerations(pod) : [];
+  const taint = node && reservationOn(node);
+  return taint ? missingToleration(taint, pod) : [];
 };

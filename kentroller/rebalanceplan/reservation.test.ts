@@ -1,13 +1,13 @@
 import t from 'tap';
 import { CORDONED_BY, DAEMONSETS_UNTIL } from '../../api/labels.ts';
 import type { DaemonSet, Node, NodeClaim, Pod } from '../../api/objects.ts';
+import { reservationOf } from '../../api/reservation.ts';
 import * as make from '../testing/builders.ts';
 import { ADD, attempts, describeStep, MOVE, RESERVED } from '../testing/decisions.ts';
 import { decide } from './decide.ts';
 import {
   areEvictionsPaused,
   overdueUntaintSteps,
-  RESERVATION,
   releaseSteps,
   reservationSteps,
   untaintSteps,
@@ -117,7 +117,10 @@ const cordoned = (until?: string): Node =>
     spec: { unschedulable: true },
   });
 const tainted = (until: string): Node =>
-  make.node('green', { annotations: { [DAEMONSETS_UNTIL]: until }, spec: { taints: [RESERVATION] } });
+  make.node('green', {
+    annotations: { [DAEMONSETS_UNTIL]: until },
+    spec: { taints: [reservationOf('green')] },
+  });
 const claimOf = (status: 'Registered' | 'Initialized' | undefined): NodeClaim => {
   const claim = make.nodeClaim('green');
   const types = ['Registered', 'Initialized'].slice(0, status === 'Registered' ? 1 : status ? 2 : 0);
@@ -178,7 +181,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     expected: ['NodeOpenToDaemonSets cordon until +30'],
   },
   'a taint that Karpenter or the pinner puts on beside the cordon goes': {
-    node: { ...cordoned(), spec: { unschedulable: true, taints: [RESERVATION] } },
+    node: { ...cordoned(), spec: { unschedulable: true, taints: [reservationOf('green')] } },
     status: 'Registered',
     daemonSets: [AGENT],
     expected: ['NodeOpenToDaemonSets cordon'],

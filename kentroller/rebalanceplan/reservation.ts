@@ -9,7 +9,7 @@ import {
   PREPARING_TAINT,
 } from '../../api/labels.ts';
 import { taintsWithout } from '../../api/nodes.ts';
-import type { DaemonSet, Node, NodeClaim, Pod, Taint } from '../../api/objects.ts';
+import type { DaemonSet, Node, NodeClaim, Pod } from '../../api/objects.ts';
 import { controllerOf } from '../../api/pods.ts';
 import { hasReservationTaint } from '../../api/reservation.ts';
 import { missingDaemonSets } from '../../planner/scheduling/daemonset.ts';
@@ -20,12 +20,9 @@ import type { Step } from './state/step.ts';
 
 /**
  * The reservation of the nodes that a plan adds: do-not-disrupt, which keeps Karpenter away while they are still empty,
- * and a taint that only pinned pods tolerate. In place of the taint comes a cordon while the node waits for pods of
+ * and a taint that only its own pods tolerate. In place of the taint comes a cordon while the node waits for pods of
  * DaemonSets, which tolerate no taint of ours. See docs/designs/0016-daemonsets-on-reserved-nodes.md.
  */
-
-/** The taint that reserves a node; its placeholder and its NodeClaim carry it from the start. */
-export const RESERVATION: Taint = { key: PREPARING_TAINT, value: 'true', effect: 'NoSchedule' };
 
 /** Time for pods of DaemonSets to be bound to a node that Karpenter has initialized. */
 const DAEMONS_WAIT_MS = 30_000;

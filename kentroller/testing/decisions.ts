@@ -33,8 +33,9 @@ export const describeStep = (step: Step): string => {
       return `${step.kind} ${step.node}`;
     case 'reserve':
       return `reserve ${step.node} by ${step.by}`;
-    case 'evict':
     case 'tolerate':
+      return `tolerate ${step.name} ${step.tolerations.map(({ value = '' }) => value).join()}`;
+    case 'evict':
     case 'remove-pod':
       return `${step.kind} ${step.name}`;
     case 'advance':

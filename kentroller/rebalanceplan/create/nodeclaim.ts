@@ -10,8 +10,8 @@ import {
   PLAN,
 } from '../../../api/labels.ts';
 import type { NodeClaim, NodePool, Taint } from '../../../api/objects.ts';
+import { reservationOf } from '../../../api/reservation.ts';
 import { asScoped, isPlannedScoped } from '../../../planner/model/nodepool.ts';
-import { RESERVATION } from '../reservation.ts';
 import { PLANNED_CLAIM } from '../state/labels.ts';
 import type { Alternative } from './alternatives.ts';
 
@@ -84,7 +84,7 @@ export const buildNodeClaim = (o: {
       nodeClassRef: { ...ref },
       ...(resources && { resources }),
       // The placeholder of this claim's machine carries the same taints: pinning/intents.ts sends them to the pinner.
-      taints: unique([...(template.spec.taints ?? []), RESERVATION]),
+      taints: unique([...(template.spec.taints ?? []), reservationOf(planned.metadata.name)]),
       ...(startupTaints && { startupTaints: [...startupTaints] }),
       ...(expireAfter !== undefined && { expireAfter }),
       ...(terminationGracePeriod !== undefined && { terminationGracePeriod }),

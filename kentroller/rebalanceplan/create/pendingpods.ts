@@ -1,5 +1,7 @@
+import { destinationOf } from '../../../api/plans.ts';
 import { podName } from '../../../api/pods.ts';
-import { missingReservationTolerations } from '../../../api/reservation.ts';
+import { reservationOf } from '../../../api/reservation.ts';
+import { missingToleration } from '../../../planner/pinning/reservationtoleration.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { hasOrdered } from '../state/status.ts';
 import type { Step } from '../state/step.ts';
@@ -8,8 +10,8 @@ import type { Step } from '../state/step.ts';
 const TOLERATION_WAIT_MS = 10_000;
 
 /**
- * Tolerations for pods that wait for the plan's nodes, before the first is ordered: Karpenter then counts that node as
- * their room and buys none, also in the moments in which kube-scheduler has cleared their nomination.
+ * Tolerations for pods that wait for the plan's nodes, each for its own, before the first is ordered: Karpenter then
+ * counts that node as their room and buys none, also in the moments in which kube-scheduler has cleared their nomination.
  */
 export const tolerationSteps = ({
   plan,
@@ -19,8 +21,14 @@ export const tolerationSteps = ({
   const startedAt = Date.parse(plan.status?.startTime ?? '');
   if (!plan.spec.nodeClaimsToAdd?.length || hasOrdered(plan)) return [];
   if (now - startedAt > TOLERATION_WAIT_MS) return [];
+  const added = new Set(plan.spec.nodeClaimsToAdd.map(({ metadata }) => metadata.name));
+  const placeOf = new Map(
+    (plan.spec.podsToMigrate ?? []).map((move) => [`${move.namespace}/${move.name}`, destinationOf(move)]),
+  );
   return pendingPods.flatMap((pod): Step[] => {
-    const missing = missingReservationTolerations(pod);
+    const place = placeOf.get(podName(pod));
+    if (place === undefined || !added.has(place)) return [];
+    const missing = missingToleration(reservationOf(place), pod);
     if (missing.length === 0) return [];
     const { name, namespace = '', uid = '', resourceVersion = '' } = pod.metadata;
     return [

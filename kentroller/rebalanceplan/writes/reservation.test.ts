@@ -1,17 +1,19 @@
 import t from 'tap';
 import * as labels from '../../../api/labels.ts';
 import type { Node } from '../../../api/objects.ts';
+import { reservationOf } from '../../../api/reservation.ts';
 import { NODES } from '../../../api/resources.ts';
 import * as make from '../../testing/builders.ts';
 import { nodesOnServer } from '../../testing/nodesonserver.ts';
-import { RESERVATION } from '../reservation.ts';
 
 /** Taint and cordon of a reserved node in each other's place, on a real API server. */
 
 const nodes = nodesOnServer('reservation', process.env.KUBECONFIG);
 const { client, user, take } = nodes;
 
-const createNode = (spec: Node['spec'] = { taints: [RESERVATION] }): Promise<string> =>
+const RESERVED = reservationOf('green');
+
+const createNode = (spec: Node['spec'] = { taints: [RESERVED] }): Promise<string> =>
   nodes.createNode({ ...(spec && { spec }) });
 
 const looksOf = async (name: string) => {
@@ -47,6 +49,7 @@ t.test('fault 4: a cordon comes in place of the taint, and the taint in place of
   );
   await take(node, [TAINT, TAINT]);
   t.match(await looksOf(node), CLOSED);
+  t.match((await client.get(NODES, { name: node })).spec?.taints, [RESERVED], 'for the same pods as before');
   await take(node, [{ ...CORDON, until: UNTIL }]);
   t.match(await looksOf(node), { isCordoned: true, until: UNTIL });
   await take(node, [{ ...TAINT, until: UNTIL }]);
@@ -57,16 +60,16 @@ t.test('fault 4: a cordon comes in place of the taint, and the taint in place of
 
 t.test('fault 4: a release lifts taint and cordon, and other taints stay', async (t) => {
   const team = { key: 'team', value: 'a', effect: 'NoSchedule' } as const;
-  const node = await createNode({ taints: [team, RESERVATION] });
+  const node = await createNode({ taints: [team, RESERVED] });
   await take(node, [CORDON, RELEASE, RELEASE]);
   t.match(await looksOf(node), { ...OPEN, others: ['team'] });
 });
 
 const USER: readonly (readonly [string, Node['spec'], (name: string) => Promise<unknown>])[] = [
-  ['from before', { unschedulable: true, taints: [RESERVATION] }, (name) => take(name, [CORDON])],
+  ['from before', { unschedulable: true, taints: [RESERVED] }, (name) => take(name, [CORDON])],
   [
     'between two of ours',
-    { taints: [RESERVATION] },
+    { taints: [RESERVED] },
     async (name) => {
       await take(name, [CORDON, TAINT]);
       await patch(name, { spec: { unschedulable: true } });
@@ -75,7 +78,7 @@ const USER: readonly (readonly [string, Node['spec'], (name: string) => Promise<
   ],
   [
     'in the place of ours',
-    { taints: [RESERVATION] },
+    { taints: [RESERVED] },
     async (name) => {
       await take(name, [CORDON]);
       await patch(name, { spec: { unschedulable: false } });

@@ -10,12 +10,11 @@ import {
 } from '../../../api/labels.ts';
 import { taintsWithout } from '../../../api/nodes.ts';
 import type { KubeObject, Node } from '../../../api/objects.ts';
-import { hasReservationTaint } from '../../../api/reservation.ts';
+import { hasReservationTaint, reservationOn } from '../../../api/reservation.ts';
 import { NODE_CLAIMS } from '../../../api/resources.ts';
 import { withoutCordon, withoutGuard } from '../../../kube/undo/nodemarks.ts';
 import { updateIfThere } from '../../../kube/update.ts';
 import { FIELD_MANAGER } from '../create/unavailable.ts';
-import { RESERVATION } from '../reservation.ts';
 import { cordonMarks, type NodePatch, type NodeWriter, type Owner, updateNode } from './nodes.ts';
 import type { StepOf, Writer } from './writer.ts';
 
@@ -39,7 +38,8 @@ const byCordon = (plan: RebalancePlan, node: Node, until: string | undefined): N
   metadata: {
     annotations: {
       ...cordonMarks(plan, node),
-      [OPEN_TO_DAEMONSETS]: 'true',
+      // The value of the taint that comes back.
+      [OPEN_TO_DAEMONSETS]: reservationOn(node)?.value ?? '',
       ...(until !== undefined && { [DAEMONSETS_UNTIL]: until }),
     },
   },
@@ -58,7 +58,8 @@ const byTaint = (node: Node, until: string | undefined): NodePatch => {
   // A user has uncordoned it: it stays open.
   if (!node.spec?.unschedulable) return { metadata };
   const others = spec.taints.filter(({ key }) => key !== PREPARING_TAINT);
-  return { metadata, spec: { ...spec, taints: [...others, RESERVATION] } };
+  const own = reservationOn(node);
+  return { metadata, spec: { ...spec, taints: [...others, ...(own ? [own] : [])] } };
 };
 
 /** Puts taint and cordon of a reserved node in each other's place; one that was opened meanwhile stays open. */
