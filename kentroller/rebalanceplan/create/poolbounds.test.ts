@@ -1,10 +1,10 @@
 import t from 'tap';
 import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
 import type { NodePool, Taint } from '../../../api/objects.ts';
+import { reservationOf } from '../../../api/reservation.ts';
 import { SCOPE_LABELS, SCOPE_TAINT } from '../../../planner/model/nodepool.ts';
 import * as make from '../../testing/builders.ts';
 import { decide } from '../decide.ts';
-import { RESERVATION } from '../reservation.ts';
 import type { ExecutionState } from '../state/state.ts';
 
 /** A plan can't exceed its NodePool, whoever wrote it: what it orders is the NodePool's, and asking for more ends it. */
@@ -199,7 +199,7 @@ t.test("a node of scoped mode is its NodePool's but for the taint and the labels
   t.same(scoped, {
     ...plain,
     metadata: { ...plain.metadata, labels: { ...plain.metadata.labels, ...SCOPE_LABELS } },
-    spec: { ...plain.spec, taints: [DEDICATED, SCOPE_TAINT, RESERVATION] },
+    spec: { ...plain.spec, taints: [DEDICATED, SCOPE_TAINT, reservationOf('green')] },
   });
 });
 
