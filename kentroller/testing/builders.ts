@@ -80,7 +80,11 @@ export const node = (
   status:
     o.ready === false
       ? {}
-      : { conditions: [{ type: 'Ready', status: 'True' }], nodeInfo: { kubeletVersion: 'v1.36.3' } },
+      : {
+          conditions: [{ type: 'Ready', status: 'True' }],
+          nodeInfo: { kubeletVersion: 'v1.36.3' },
+          allocatable: { cpu: '4', memory: '16Gi', pods: '58' },
+        },
 });
 
 /** An EC2NodeClass that an API server takes; it selects by its own name. */

@@ -20,6 +20,7 @@ import type { ExecutionState } from '../state/state.ts';
 import { hasOrdered } from '../state/status.ts';
 import type { Step } from '../state/step.ts';
 import { detachmentOf } from '../state/surgerecord.ts';
+import { roomRefusal } from './destinationroom.ts';
 
 /**
  * What keeps nodes and pods from being moved now, by the planner's own rules: a plan is carried out later than it was
@@ -104,7 +105,7 @@ const refusalOf = (
 };
 
 /** Why pods that are still where the plan found them have no room any more where they are to go: at a node that stays. */
-const destinationBlockers = (state: NodesState, pods: readonly Pod[]): readonly string[] => {
+const destinationBlockers = (state: NodesState, pods: readonly Pod[], from?: string): readonly string[] => {
   const { plan, nodes, nodeClaims } = state;
   const added = addedNames(plan);
   const present = new Map(pods.map((pod) => [podName(pod), pod]));
@@ -125,10 +126,13 @@ const destinationBlockers = (state: NodesState, pods: readonly Pod[]): readonly 
     if (uids.has(destination) && uids.get(destination) !== node.metadata.uid) {
       return [`${what}, which was to take its pods, is gone, and another node has its name`];
     }
-    const refusal = refusalOf(node, nodeClaims.get(destination), itsPods, {
-      sources,
-      shift: shiftOf(node, state.shiftedZones),
-    });
+    const shift = shiftOf(node, state.shiftedZones);
+    const refusal =
+      refusalOf(node, nodeClaims.get(destination), itsPods, { sources, shift }) ??
+      roomRefusal(state, { node, destination }, itsPods, {
+        ...(from !== undefined && { from }),
+        mayGo: (pod) => podBlocker(state, pod) === undefined,
+      });
     return refusal === undefined
       ? []
       : [`node ${node.metadata.name}, which was to take its pods, ${refusal}`];
@@ -145,7 +149,7 @@ export const nodeBlockers = (state: NodesState, claimName: string): readonly str
   const node = state.nodes.get(claimName);
   if (!claim || !node) return [];
   const pods = state.pods.get(claimName) ?? [];
-  return [...blockersOf(state, { node, claim, pods }), ...destinationBlockers(state, pods)];
+  return [...blockersOf(state, { node, claim, pods }), ...destinationBlockers(state, pods, claimName)];
 };
 
 /** The reasons in one sentence. */

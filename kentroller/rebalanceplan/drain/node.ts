@@ -1,10 +1,4 @@
-import {
-  DRAINING_EVICTOR,
-  EVICTION_DONE,
-  EVICTION_IN_PROGRESS,
-  EVICTION_STATUS,
-  REQUEST_EVICT_ONLY,
-} from '../../../api/labels.ts';
+import { DRAINING_EVICTOR, EVICTION_DONE, EVICTION_STATUS, REQUEST_EVICT_ONLY } from '../../../api/labels.ts';
 import { isDrainedByPlan } from '../../../api/nodes.ts';
 import type { Node, Pod } from '../../../api/objects.ts';
 import { isDrainable, isEvictable, podName } from '../../../api/pods.ts';
@@ -13,6 +7,7 @@ import type { ExecutionState } from '../state/state.ts';
 import { deletionEventsOf, isKept } from '../state/status.ts';
 import type { Step } from '../state/step.ts';
 import { nodeBlockers, sentenceOf, WHAT_TO_DO } from './blockers.ts';
+import { isBeingMoved } from './destinationroom.ts';
 import { drainSince, liveMigrationSteps, withdrawMigrationSteps } from './livemigration.ts';
 import { mandatoryPods, type PodsState } from './livemigrationpods.ts';
 import { reattachSteps, surgeSteps } from './surge.ts';
@@ -113,10 +108,6 @@ const evictStep = (pod: Pod): Step => ({
   reason: 'PodEvicted',
   message: `Evicting pod ${podName(pod)}`,
 });
-
-/** True for a pod that whoever answered its eviction request is moving: it is not asked for again. */
-const isBeingMoved = ({ metadata: { annotations } }: Pod): boolean =>
-  annotations?.[REQUEST_EVICT_ONLY] !== undefined && annotations[EVICTION_IN_PROGRESS] !== undefined;
 
 /** Evicts pods, each after its surge, except those whose PodDisruptionBudget refused it a moment ago. */
 export const evictSteps = (state: ExecutionState, pods: readonly Pod[]): readonly Step[] => {
