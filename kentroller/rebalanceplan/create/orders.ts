@@ -6,6 +6,7 @@ import { RemainingLimits } from '../../../planner/cluster/nodepoollimits.ts';
 import { poolLimits } from '../../../planner/model/nodepool.ts';
 import { availabilityCheck } from '../../cloud/availability.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
+import type { NodesState } from '../drain/blockers.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { attemptsOf } from '../state/status.ts';
 import { type Alternative, valuesOf } from './alternatives.ts';
@@ -14,7 +15,6 @@ import { lastOf, type OrderFailure, poolNameOf, reservationFull } from './orderf
 import {
   exceeds,
   isBoundByPrice,
-  type LeavingState,
   leavingPrices,
   missingPrices,
   orderedPrice,
@@ -27,7 +27,7 @@ import { type Restricted, restrict } from './restrict.ts';
 
 export type OrderState = Pick<
   ExecutionState,
-  | keyof LeavingState
+  | keyof NodesState
   | 'nodePools'
   | 'poolUsage'
   | 'clusterCores'

@@ -3,7 +3,7 @@ import type { CreationAttempt, RebalancePlan } from '../../../api/kinds/rebalanc
 import { INSTANCE_TYPE, KARPENTER_NODEPOOL } from '../../../api/labels.ts';
 import type { NodeClaim } from '../../../api/objects.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
-import { nodeBlockers } from '../drain/blockers.ts';
+import { type NodesState, nodeBlockers } from '../drain/blockers.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { attemptsOf, isKept } from '../state/status.ts';
 
@@ -34,17 +34,11 @@ export const isBoundByPrice = (plan: RebalancePlan): boolean =>
   (plan.spec.nodeClaimsToDelete ?? []).length > 0 &&
   !isForPendingPods(plan);
 
-/** What the nodes that leave are told from. */
-export type LeavingState = Pick<
-  ExecutionState,
-  'plan' | 'nodeClaims' | 'nodes' | 'pods' | 'rules' | 'shiftedZones'
->;
-
 /**
  * The nodes that the plan removes, at their prices now. Those that go without the plan save nothing, nor do those that may
  * not go now; one that must go counts while its pods are still to be moved.
  */
-export const leavingPrices = (state: LeavingState, offerings: Offerings): readonly NodePrice[] =>
+export const leavingPrices = (state: NodesState, offerings: Offerings): readonly NodePrice[] =>
   (state.plan.spec.nodeClaimsToDelete ?? []).flatMap(({ nodeClaimName: name, mustGo }) => {
     const { plan, nodes } = state;
     const claim = state.nodeClaims.get(name);

@@ -9,21 +9,14 @@ import {
 import { formatPrice } from '../../../api/text/price.ts';
 import { blueNode } from '../../../planner/plan/savings.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
-import { blockedNodes, sentenceOf } from '../drain/blockers.ts';
+import { blockedNodes, type NodesState, sentenceOf } from '../drain/blockers.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { attemptsOf } from '../state/status.ts';
 import { type Decision, steps } from '../state/step.ts';
 import { awaitPrices } from './ordersteps.ts';
-import {
-  comingPrices,
-  costFault,
-  isBoundByPrice,
-  type LeavingState,
-  leavingPrices,
-  thresholdOf,
-} from './plancost.ts';
+import { comingPrices, costFault, isBoundByPrice, leavingPrices, thresholdOf } from './plancost.ts';
 
-type CostState = LeavingState & Pick<ExecutionState, 'offerings'>;
+type CostState = NodesState & Pick<ExecutionState, 'offerings'>;
 
 const NO_SAVINGS: Savings = {
   projectedSavingsPercent: '0',

@@ -20,7 +20,7 @@ import type { ExecutionState } from '../state/state.ts';
 import { hasOrdered } from '../state/status.ts';
 import type { Step } from '../state/step.ts';
 import { detachmentOf } from '../state/surgerecord.ts';
-import { roomRefusal } from './destinationroom.ts';
+import { type RoomState, roomRefusal } from './destinationroom.ts';
 
 /**
  * What keeps nodes and pods from being moved now, by the planner's own rules: a plan is carried out later than it was
@@ -28,7 +28,11 @@ import { roomRefusal } from './destinationroom.ts';
  */
 
 type RulesState = Pick<ExecutionState, 'plan' | 'rules'>;
-type NodesState = RulesState & Pick<ExecutionState, 'nodeClaims' | 'nodes' | 'pods' | 'shiftedZones'>;
+
+/** What the blockers of a node are told from. */
+export type NodesState = RulesState &
+  RoomState &
+  Pick<ExecutionState, 'nodeClaims' | 'nodes' | 'shiftedZones'>;
 
 const ownedBy = (replicaSet: { readonly name: string; readonly uid: string }, pod: Pod): Pod => {
   const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', ...replicaSet, controller: true };
@@ -105,7 +109,11 @@ const refusalOf = (
 };
 
 /** Why pods that are still where the plan found them have no room any more where they are to go: at a node that stays. */
-const destinationBlockers = (state: NodesState, pods: readonly Pod[], from?: string): readonly string[] => {
+const destinationBlockers = (
+  state: NodesState,
+  pods: readonly Pod[],
+  { from, mayGo }: { readonly from?: string; readonly mayGo: (pod: Pod) => boolean },
+): readonly string[] => {
   const { plan, nodes, nodeClaims } = state;
   const added = addedNames(plan);
   const present = new Map(pods.map((pod) => [podName(pod), pod]));
@@ -131,7 +139,7 @@ const destinationBlockers = (state: NodesState, pods: readonly Pod[], from?: str
       refusalOf(node, nodeClaims.get(destination), itsPods, { sources, shift }) ??
       roomRefusal(state, { node, destination }, itsPods, {
         ...(from !== undefined && { from }),
-        mayGo: (pod) => podBlocker(state, pod) === undefined,
+        mayGo,
       });
     return refusal === undefined
       ? []
@@ -139,9 +147,15 @@ const destinationBlockers = (state: NodesState, pods: readonly Pod[], from?: str
   });
 };
 
+/** Whether a pod leaves a kept node and makes room there, if all that the plan moves off its own destination leave that. */
+const mayLeave = (state: NodesState, pod: Pod): boolean =>
+  podBlocker(state, pod) === undefined &&
+  destinationBlockers(state, [pod], { mayGo: () => true }).length === 0;
+
 /** Why a pod on a kept node stays there: its new node does not take it, or it may not be evicted. */
 export const moveBlocker = (state: NodesState, pod: Pod): string | undefined =>
-  destinationBlockers(state, [pod])[0] ?? podBlocker(state, pod);
+  destinationBlockers(state, [pod], { mayGo: (other) => mayLeave(state, other) })[0] ??
+  podBlocker(state, pod);
 
 /** Why the plan may not empty the node of a NodeClaim now; empty when it may, or has no such node. */
 export const nodeBlockers = (state: NodesState, claimName: string): readonly string[] => {
@@ -149,7 +163,11 @@ export const nodeBlockers = (state: NodesState, claimName: string): readonly str
   const node = state.nodes.get(claimName);
   if (!claim || !node) return [];
   const pods = state.pods.get(claimName) ?? [];
-  return [...blockersOf(state, { node, claim, pods }), ...destinationBlockers(state, pods, claimName)];
+  const mayGo = (pod: Pod): boolean => mayLeave(state, pod);
+  return [
+    ...blockersOf(state, { node, claim, pods }),
+    ...destinationBlockers(state, pods, { from: claimName, mayGo }),
+  ];
 };
 
 /** The reasons in one sentence. */

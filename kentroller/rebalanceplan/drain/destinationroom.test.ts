@@ -1,9 +1,13 @@
 import t from 'tap';
 import { SURGED } from '../../../api/labels.ts';
 import type { Node, Pod } from '../../../api/objects.ts';
+import { podName } from '../../../api/pods.ts';
+
 import * as make from '../../testing/builders.ts';
 import { BLUE, describeStep } from '../../testing/decisions.ts';
 import { decide } from '../decide.ts';
+import { nodeBlockers } from './blockers.ts';
+import { podsOnKeptNodesOf } from './podsonkeptnodes.ts';
 
 /** A node that stays is asked for room when pods are to go there, and not only when the plan was made. */
 
@@ -33,6 +37,9 @@ interface Case {
   readonly kept?: Node;
   readonly moves?: readonly ReturnType<typeof move>[];
   readonly status?: Parameters<typeof make.plan>[1];
+  /** Pods on other nodes that stay, by destination. */
+  readonly elsewhere?: Readonly<Record<string, readonly Pod[]>>;
+  readonly now?: number;
 }
 
 const stateOf = ({
@@ -41,25 +48,37 @@ const stateOf = ({
   kept = make.node('kept'),
   moves,
   status,
-}: Case) =>
-  make.executionState(
-    make.plan(
-      {
-        nodeClaimsToDelete: [{ nodeClaimName: 'blue' }],
-        podsToMigrate: [...(moves ?? coming.map(({ metadata }) => move(metadata.name)))],
-      },
-      status,
-      'PinsReady',
-    ),
+  elsewhere = {},
+  now = make.NOW,
+}: Case) => {
+  const plan = make.plan(
     {
-      nodeClaims: new Map([...BLUE.nodeClaims]),
-      nodes: new Map([...BLUE.nodes, ['node/node-kept', kept] as const]),
-      pods: new Map([
-        ['blue', coming],
-        ['node/node-kept', there],
-      ]),
+      nodeClaimsToDelete: [{ nodeClaimName: 'blue' }],
+      podsToMigrate: [...(moves ?? coming.map(({ metadata }) => move(metadata.name)))],
     },
+    status,
+    'PinsReady',
   );
+  const byName = new Map(there.map((each) => [podName(each), each]));
+  return make.executionState(plan, {
+    nodeClaims: new Map([...BLUE.nodeClaims]),
+    nodes: new Map([
+      ...BLUE.nodes,
+      ['node/node-kept', kept] as const,
+      ...Object.keys(elsewhere).map((name) => [`node/node-${name}`, make.node(name)] as const),
+    ]),
+    pods: new Map([
+      ['blue', coming],
+      ['node/node-kept', there],
+      ...Object.entries(elsewhere).map(([name, pods]) => [`node/node-${name}`, pods] as const),
+    ]),
+    podsOnKeptNodes: podsOnKeptNodesOf(plan, {
+      podOf: (key) => byName.get(key),
+      removedNodes: new Set(['node-blue']),
+    }),
+    now,
+  });
+};
 const kindsOf = (each: Case): readonly string[] => decide(stateOf(each)).steps.map(describeStep);
 const BEGINS = ['record-deletion blue', 'cordon node-blue'];
 const STAYS = ['keep-node blue'];
@@ -103,14 +122,22 @@ t.test('a pod whose successor has come needs no second room', async (t) => {
   t.same(kindsOf({ coming: [detached], there: [pod('web-9', '3')], status }), BEGINS);
 });
 
-t.test('pods that leave the node make room, but for one that may not go', async (t) => {
+t.test('pods that leave the node make room, but for those that stay there', async (t) => {
   t.same(kindsOf({ there: [terminating(pod('other', '3'))] }), BEGINS);
   const moves = [move('web-1'), { ...move('other', 'node-kept'), dstNodeName: 'node-third' }];
-  t.same(kindsOf({ there: [pod('other', '3')], moves }), BEGINS);
-  const marked = pod('other', '3');
+  const other = pod('other', '3', { nodeName: 'node-kept' });
+  const isBlocked = (each: Case): boolean => nodeBlockers(stateOf({ moves, ...each }), 'blue').length > 0;
+  t.notOk(isBlocked({ there: [other], elsewhere: { third: [] } }));
   const annotations = { 'karpenter.sh/do-not-disrupt': 'true' };
-  const protectedPod = { ...marked, metadata: { ...marked.metadata, annotations } };
-  t.same(kindsOf({ there: [protectedPod], moves }), STAYS);
+  const marked = { ...other, metadata: { ...other.metadata, annotations } };
+  t.ok(isBlocked({ there: [marked], elsewhere: { third: [] } }), 'a pod that may not be evicted');
+  t.ok(isBlocked({ there: [other], elsewhere: { third: [pod('full', '2')] } }), 'a pod without a place');
+  t.ok(
+    isBlocked({ there: [other], elsewhere: { third: [] }, now: make.NOW + 3_600_000 }),
+    'a pod past its time',
+  );
+  const younger = { ...other, metadata: { ...other.metadata, creationTimestamp: make.ago(0) } };
+  t.ok(isBlocked({ there: [younger], elsewhere: { third: [] } }), 'another pod of the name');
 });
 
 t.test('a live migration that is open goes on while its machine is there beside the old one', async (t) => {

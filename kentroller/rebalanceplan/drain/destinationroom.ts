@@ -6,8 +6,11 @@ import { deductRequests } from '../../../planner/scheduling/nodeinfo.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { deletionEventsOf } from '../state/status.ts';
 import { detachmentOf } from '../state/surgerecord.ts';
+import { pendingPodsOnKeptNodes } from './podsonkeptnodes.ts';
 
 /** Whether a node that stays has room for pods now. See docs/designs/0021-judged-again.md. */
+
+export type RoomState = Pick<ExecutionState, 'plan' | 'pods' | 'podsOnKeptNodes' | 'now' | 'limits'>;
 
 /** Each pod object of the caches is read once, however often its node is asked. */
 const requestsOf = memoizeRequests();
@@ -29,19 +32,18 @@ const isMigrating = (plan: ExecutionState['plan'], claim: string): boolean => {
 const isOnItsWay = (plan: ExecutionState['plan'], pod: Pod): boolean =>
   !isEvictable(pod) || isBeingMoved(pod) || detachmentOf(plan, pod) !== undefined;
 
-/** The pods of a node that are there when others come: none that ends, nor one that the plan itself moves off. */
+/** The pods of a node that are there when others come: none that ends, nor one that the plan still moves off. */
 const stayingOn = (
-  plan: ExecutionState['plan'],
-  node: Node,
-  pods: readonly Pod[],
+  { node, pods }: { readonly node: Node; readonly pods: readonly Pod[] },
+  state: RoomState,
   mayGo: (pod: Pod) => boolean,
 ): readonly Pod[] => {
   const leaving = new Set(
-    (plan.spec.podsToMigrate ?? [])
-      .filter(({ srcNode, policy }) => srcNode === node.metadata.name && policy !== 'Mandatory')
-      .map(({ namespace, name }) => `${namespace}/${name}`),
+    pendingPodsOnKeptNodes(state)
+      .filter((pod) => pod.spec.nodeName === node.metadata.name && mayGo(pod))
+      .map(podName),
   );
-  return pods.filter((pod) => !isTerminating(pod) && !(leaving.has(podName(pod)) && mayGo(pod)));
+  return pods.filter((pod) => !isTerminating(pod) && !leaving.has(podName(pod)));
 };
 
 const withoutNode = (pod: Pod): Pod => {
@@ -60,15 +62,16 @@ const withPod = (node: NodeInfo, pod: Pod): NodeInfo => {
  * when it can. Taints and cordons are not looked at. `from` is the NodeClaim of the pods when its node is to go.
  */
 export const roomRefusal = (
-  { plan, pods: podsOf }: Pick<ExecutionState, 'plan' | 'pods'>,
+  state: RoomState,
   to: { readonly node: Node; readonly destination: string },
   coming: readonly Pod[],
   { from, mayGo }: { readonly from?: string; readonly mayGo: (pod: Pod) => boolean },
 ): string | undefined => {
+  const { plan } = state;
   if (from !== undefined && isMigrating(plan, from)) return undefined;
   const toCome = coming.filter((pod) => !isOnItsWay(plan, pod));
   if (toCome.length === 0) return undefined;
-  const there = stayingOn(plan, to.node, podsOf.get(to.destination) ?? [], mayGo);
+  const there = stayingOn({ node: to.node, pods: state.pods.get(to.destination) ?? [] }, state, mayGo);
   let info: NodeInfo = { ...nodeInfoOf(to.node, there, requestsOf), taints: [], unschedulable: false };
   for (const pod of toCome) {
     const refusal = fits(withoutNode(pod), info);
