@@ -18,7 +18,7 @@ import {
   STORAGE_CLASSES,
 } from '../api/resources.ts';
 import { connect, type KubeClient } from '../kube/client/client.ts';
-import { isNotFound, KubeError, lacksRight, messageOf, OptionsError } from '../kube/errors.ts';
+import { isUnserved, KubeError, lacksRight, messageOf, OptionsError } from '../kube/errors.ts';
 import { nodeClassKindsOf } from '../planner/model/nodepool.ts';
 import { type Snapshot, snapshotFromList } from '../planner/model/snapshot.ts';
 import { UNREAD_NODE_OVERLAYS, unreadNodeClasses } from '../planner/model/unread.ts';
@@ -57,7 +57,7 @@ const errorOf = (failures: readonly { readonly resource: Resource; readonly erro
       `The user of the kubeconfig may not list ${plurals} in all namespaces: grant it with a ClusterRole.`,
     );
   }
-  const missing = failures.find(({ error }) => isNotFound(error));
+  const missing = failures.find(({ error }) => isUnserved(error));
   if (missing) {
     const { group, version, plural } = missing.resource;
     return new UsageError(
@@ -77,7 +77,7 @@ const listIfAllowed = async <T extends KubeObject>(
   try {
     return (await client.list(resource)).items;
   } catch (error) {
-    if (isNotFound(error)) return [];
+    if (isUnserved(error)) return [];
     if (lacksRight(error)) return undefined;
     throw error;
   }

@@ -34,7 +34,7 @@ const clusterOf = (
   }) as Partial<KubeClient> as KubeClient;
 
 const AWS = ['karpenter.k8s.aws', 'EC2NodeClass'] as const;
-const refused = (kind: 'forbidden' | 'not-found', status: number) => (): never => {
+const refused = (kind: 'forbidden' | 'unserved', status: number) => (): never => {
   throw new KubeError('refused', { kind, status });
 };
 
@@ -60,7 +60,7 @@ t.test(
   'a cluster that does not serve the NodeClasses which its NodePools name is read all the same',
   async (t) => {
     const snapshot = await listSnapshot(
-      clusterOf([['karpenter.azure.com', 'AKSNodeClass']], refused('not-found', 404)),
+      clusterOf([['karpenter.azure.com', 'AKSNodeClass']], refused('unserved', 404)),
     );
     t.equal(snapshot.nodeClasses, undefined);
     t.equal(snapshot.notes, undefined);

@@ -10,7 +10,7 @@ import { isPodReady, isTerminating } from '../api/pods.ts';
 import { NODE_CLAIMS, PODS } from '../api/resources.ts';
 import { printable } from '../api/text/printable.ts';
 import type { KubeClient } from '../kube/client/client.ts';
-import { isNotFound, KubeError, messageOf } from '../kube/errors.ts';
+import { isUnserved, KubeError, messageOf } from '../kube/errors.ts';
 import type { FoundOutside } from '../kube/preflight/facts.ts';
 import { findOutside } from '../kube/preflight/installed.ts';
 import { undoAll } from '../kube/undo/apply.ts';
@@ -55,7 +55,7 @@ const endingClaims = async (client: KubeClient, signal: AbortSignal): Promise<re
     const { items } = await client.list(NODE_CLAIMS, { labelSelector: PLAN, signal });
     return items.filter(({ metadata }) => metadata.deletionTimestamp).map(({ metadata }) => metadata.name);
   } catch (error) {
-    if (!isNotFound(error)) throw error;
+    if (!isUnserved(error)) throw error;
     return [];
   }
 };

@@ -2,7 +2,7 @@ import type { CapacityBuffer, ObjectMeta, Pod, PodSpec, Workload } from '../api/
 import { valueAt } from '../api/records/valueat.ts';
 import { CAPACITY_BUFFERS, POD_TEMPLATES, WORKLOADS } from '../api/resources.ts';
 import type { KubeClient } from '../kube/client/client.ts';
-import { getOrUndefined } from '../kube/ignore.ts';
+import { getOrUndefined, ignoreUnserved } from '../kube/ignore.ts';
 
 /**
  * The pods that CapacityBuffers stand for, as Karpenter makes them in its memory (pkg/state/virtualpods): they need
@@ -98,7 +98,7 @@ export interface BufferPods {
 
 export const readBufferPods = async (looking: Looking): Promise<BufferPods> => {
   const { client, signal } = looking;
-  const list = await getOrUndefined(client.list(CAPACITY_BUFFERS, { signal }));
+  const list = await client.list(CAPACITY_BUFFERS, { signal }).catch(ignoreUnserved);
   const pods: Pod[] = [...(looking.headroom?.() ?? [])];
   for (const buffer of list?.items ?? []) {
     const count = replicasOf(buffer);

@@ -1,8 +1,12 @@
 import { valueAt } from '../api/records/valueat.ts';
 
-/** Meaning of a failed request for the caller: wait for a change, retry, or give up. */
+/**
+ * Meaning of a failed request for the caller: wait for a change, retry, or give up. 'not-found' is said of one object by an
+ * API server, 'unserved' of a kind or path; any other 404 says nothing.
+ */
 export type ErrorKind =
   | 'not-found'
+  | 'unserved'
   | 'conflict'
   | 'already-exists'
   | 'retryable'
@@ -10,11 +14,11 @@ export type ErrorKind =
   | 'forbidden'
   | 'terminal';
 
-/** The object that the server says its answer is about. */
-interface Subject {
-  readonly name?: string | undefined;
-  /** The plural of its kind. */
-  readonly kind?: string | undefined;
+/** The object that a request names. */
+export interface Subject {
+  readonly name: string;
+  readonly plural: string;
+  readonly namespace?: string;
 }
 
 export interface KubeErrorInit {
@@ -23,7 +27,6 @@ export interface KubeErrorInit {
   readonly reason?: string;
   /** Milliseconds that the server asked us to wait. */
   readonly retryAfterMs?: number;
-  readonly subject?: Subject;
   readonly cause?: unknown;
 }
 
@@ -34,7 +37,6 @@ export class KubeError extends Error {
   readonly status?: number;
   readonly reason?: string;
   readonly retryAfterMs?: number;
-  readonly subject?: Subject;
 
   constructor(message: string, init: KubeErrorInit) {
     super(message, init.cause === undefined ? undefined : { cause: init.cause });
@@ -42,7 +44,6 @@ export class KubeError extends Error {
     if (init.status !== undefined) this.status = init.status;
     if (init.reason !== undefined) this.reason = init.reason;
     if (init.retryAfterMs !== undefined) this.retryAfterMs = init.retryAfterMs;
-    if (init.subject !== undefined) this.subject = init.subject;
   }
 }
 
@@ -62,22 +63,13 @@ const isKind =
     e instanceof KubeError && e.kind === kind;
 
 export const isNotFound = isKind('not-found');
+export const isUnserved = isKind('unserved');
 export const isConflict = isKind('conflict');
 export const isAlreadyExists = isKind('already-exists');
 export const isRetryable = isKind('retryable');
 export const isGone = isKind('gone');
 export const isForbidden = isKind('forbidden');
 export const isTerminal = isKind('terminal');
-
-/**
- * True when the API server says that this object is missing. A kind that is not served and a load balancer without a
- * server behind it answer 404 as well, and say nothing about objects.
- */
-export const saysMissing = (e: unknown, o: { readonly name: string; readonly plural: string }): boolean =>
-  isNotFound(e) &&
-  e.reason === 'NotFound' &&
-  e.subject?.name === o.name &&
-  (!e.subject.kind || e.subject.kind === o.plural);
 
 /** True when we lack the right. Credentials that are not accepted, or can't be had, say nothing about rights. */
 export const lacksRight = (e: unknown): boolean => isForbidden(e) && e.status === 403;
@@ -96,9 +88,24 @@ export const aborted = (signal?: AbortSignal): Error =>
 const isOfAnotherUid = ({ details }: Status): boolean =>
   details?.causes?.some(({ field }) => field === 'metadata.uid') ?? false;
 
-const ofStatus = (status: number, body: Status): ErrorKind => {
+/**
+ * What a 404 says. A load balancer without a server behind it answers so too, and an API server of objects that the request
+ * does not name: neither is word of the object's absence, so the request is tried again.
+ */
+const ofAbsence = ({ about, auditId }: Answered, { kind, reason, details = {} }: Status): ErrorKind => {
+  if (reason === 'NotFound' && details.name) {
+    const isOfIt = details.name === about?.name && (!details.kind || details.kind === about.plural);
+    const isOfItsNamespace = details.name === about?.namespace && details.kind === 'namespaces';
+    return !about || isOfIt || isOfItsNamespace ? 'not-found' : 'retryable';
+  }
+  const isOfApiServer = auditId !== undefined || (!about && kind === 'Status');
+  return isOfApiServer && !details.name ? 'unserved' : 'retryable';
+};
+
+const ofStatus = (answered: Answered, body: Status): ErrorKind => {
+  const { status } = answered;
   const { reason } = body;
-  if (status === 404) return 'not-found';
+  if (status === 404) return ofAbsence(answered, body);
   if (status === 409) return reason === 'AlreadyExists' ? 'already-exists' : 'conflict';
   if (status === 422 && isOfAnotherUid(body)) return 'conflict';
   if (status === 410) return 'gone';
@@ -109,6 +116,8 @@ const ofStatus = (status: number, body: Status): ErrorKind => {
 
 /** The part of a v1 Status that explains a failed request. */
 export interface Status {
+  /** 'Status'; left out where it was read from protobuf. */
+  readonly kind?: string;
   readonly message?: string;
   readonly reason?: string;
   readonly code?: number;
@@ -122,28 +131,37 @@ export interface Status {
   };
 }
 
+/** An answer other than 2xx, as its head tells it. */
+interface Answered {
+  readonly server: string;
+  readonly status: number;
+  readonly retryAfter?: string | undefined;
+  /** The object that the request named; left out for collections and other paths. */
+  readonly about?: Subject | undefined;
+  /** The header that an API server writes onto each of its answers. Source: apiserver's endpoints/filters/audit_init.go. */
+  readonly auditId?: string | undefined;
+}
+
 /** The error for an answer other than 2xx. */
-export const fromStatus = (
-  o: { readonly server: string; readonly status: number; readonly retryAfter?: string | undefined },
-  body: Status,
-): KubeError => {
-  const kind = ofStatus(o.status, body);
+export const fromStatus = (o: Answered, body: Status): KubeError => {
+  const kind = ofStatus(o, body);
   const seconds = Number(o.retryAfter ?? body.details?.retryAfterSeconds);
   const text = body.message || `HTTP ${o.status}`;
   const message =
-    o.status === 401
-      ? `the API server ${o.server} does not accept our credentials (401): check the user of the kubeconfig, or the ServiceAccount's token`
-      : o.status === 403
-        ? `${text} (403): grant it to this user with a Role or ClusterRole`
-        : o.status >= 300 && o.status < 400
-          ? `the API server ${o.server} answers with a redirect (${o.status}), which is not followed since it would take our credentials along: set the server of the kubeconfig to the address itself`
-          : text;
+    o.status === 404 && kind === 'retryable' && o.auditId === undefined && body.reason === undefined
+      ? `${o.server} answers 404, and not as an API server would: check the server of the kubeconfig, and what stands in front of it`
+      : o.status === 401
+        ? `the API server ${o.server} does not accept our credentials (401): check the user of the kubeconfig, or the ServiceAccount's token`
+        : o.status === 403
+          ? `${text} (403): grant it to this user with a Role or ClusterRole`
+          : o.status >= 300 && o.status < 400
+            ? `the API server ${o.server} answers with a redirect (${o.status}), which is not followed since it would take our credentials along: set the server of the kubeconfig to the address itself`
+            : text;
   return new KubeError(message, {
     kind,
     status: o.status,
     ...(body.reason && { reason: body.reason }),
     ...(seconds > 0 && { retryAfterMs: seconds * 1000 }),
-    ...(body.details && { subject: { name: body.details.name, kind: body.details.kind } }),
   });
 };
 

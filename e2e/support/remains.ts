@@ -3,7 +3,7 @@ import { hasJoined } from '../../api/nodes.ts';
 import type { KubeObject, Node, Pod } from '../../api/objects.ts';
 import * as resources from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
-import { getOrUndefined } from '../../kube/ignore.ts';
+import { ignoreUnserved } from '../../kube/ignore.ts';
 
 /**
  * What is left of ours in a cluster, one line each, found without the product's own list of marks: any word of our
@@ -61,7 +61,7 @@ const ofClaim = (claim: KubeObject): readonly string[] => [
 ];
 
 const list = async <T extends KubeObject>(client: KubeClient, resource: resources.Resource<T>) =>
-  (await getOrUndefined(client.list(resource)))?.items ?? [];
+  (await client.list(resource).catch(ignoreUnserved))?.items ?? [];
 
 /** Lines on nodes, pods, NodeClaims, NodePools and plans. */
 export const marksLeft = async (client: KubeClient): Promise<readonly string[]> => {

@@ -1,7 +1,7 @@
 import { hasJoined } from '../../api/nodes.ts';
 import { NODE_CLAIMS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
-import { isAborted, messageOf, saysMissing } from '../../kube/errors.ts';
+import { isAborted, isNotFound, messageOf } from '../../kube/errors.ts';
 import { type ClaimAnswer, isPlaceholder, type PlaceholderFacts } from './decide.ts';
 
 /** The NodeClaim that ordered a machine. */
@@ -39,7 +39,7 @@ export const askForClaim = async (
     return { state: 'there', reason: '' };
   } catch (error) {
     if (isAborted(error)) throw error;
-    if (saysMissing(error, { name, plural: NODE_CLAIMS.plural })) return missing;
+    if (isNotFound(error)) return missing;
     return { state: 'unknown', reason: `its NodeClaim ${name} can't be read: ${messageOf(error)}` };
   }
 };

@@ -13,7 +13,8 @@ import { createPlaceholderController } from './controller.ts';
 
 const log = createLogger({ component: 'goneclaims', level: 'silent' });
 /** An answer of 404; the API server's own is a Status that names the object. */
-const answered404 = (body: Status): Error => fromStatus({ server: 'test', status: 404 }, body);
+const answered404 = (body: Status): Error =>
+  fromStatus({ server: 'test', status: 404, about: { name: 'claim', plural: 'nodeclaims' } }, body);
 const missing = (name: string, kind = 'nodeclaims'): Error =>
   answered404({ reason: 'NotFound', message: 'it does not exist', details: { name, kind } });
 

@@ -30,6 +30,6 @@ t.test('open requests for pods count, withdrawn and ended ones do not', async (t
 });
 
 t.test('where the kind is not served nobody asks', async (t) => {
-  const client = { list: () => Promise.reject(new KubeError('not found', { kind: 'not-found' })) };
+  const client = { list: () => Promise.reject(new KubeError('not found', { kind: 'unserved' })) };
   t.equal((await readEvictionRequests(client as never, signal)).size, 0);
 });

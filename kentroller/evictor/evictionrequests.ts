@@ -1,7 +1,7 @@
 import type { EvictionRequest } from '../../api/objects.ts';
 import { EVICTION_REQUESTS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
-import { getOrUndefined } from '../../kube/ignore.ts';
+import { ignoreUnserved } from '../../kube/ignore.ts';
 
 /** Conditions by which nobody works on a request any more. */
 const OVER = ['TargetEvicted', 'Failed'];
@@ -15,7 +15,7 @@ export const readEvictionRequests = async (
   client: Pick<KubeClient, 'list'>,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> => {
-  const list = await getOrUndefined(client.list(EVICTION_REQUESTS, { signal }));
+  const list = await client.list(EVICTION_REQUESTS, { signal }).catch(ignoreUnserved);
   return new Map(
     (list?.items ?? [])
       .filter(isOpen)

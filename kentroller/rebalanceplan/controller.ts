@@ -15,7 +15,7 @@ import { mapConcurrently } from '../../kube/concurrency.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
 import { isTerminal } from '../../kube/errors.ts';
-import { getOrUndefined } from '../../kube/ignore.ts';
+import { getIfServed } from '../../kube/ignore.ts';
 import type { Guards } from '../../kube/undo/guards.ts';
 import type { SavingsStore } from '../savings/savingsstore.ts';
 import { apply } from './apply.ts';
@@ -164,7 +164,7 @@ export const executePlans = (
   };
 
   const read = (name: string, signal: AbortSignal): Promise<RebalancePlan | undefined> =>
-    getOrUndefined(client.get(REBALANCE_PLANS, { name }, { signal }));
+    getIfServed(client.get(REBALANCE_PLANS, { name }, { signal }));
 
   return {
     name: 'rebalanceplan.execute',

@@ -8,7 +8,7 @@ import { REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
-import { getOrUndefined } from '../../kube/ignore.ts';
+import { getIfServed } from '../../kube/ignore.ts';
 import type { Caches } from '../caches.ts';
 import { giveBackMachine, ordererOf } from './orphans.ts';
 import { LOOK_AGAIN_MS } from './state/step.ts';
@@ -76,7 +76,7 @@ export const reclaimNodes = (o: {
     o.log.info({ object: key, plan: owner.name, uid: owner.uid }, 'marks of a plan that is over taken off');
   };
   const readPlan = (name: string, signal: AbortSignal): Promise<RebalancePlan | undefined> =>
-    getOrUndefined(client.get(REBALANCE_PLANS, { name }, { signal }));
+    getIfServed(client.get(REBALANCE_PLANS, { name }, { signal }));
   /** True for a machine that has to be looked at again. */
   const reclaimMachine = async (claim: NodeClaim, signal: AbortSignal): Promise<boolean> => {
     const owner = ordererOf(claim);

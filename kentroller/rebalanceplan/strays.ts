@@ -6,7 +6,7 @@ import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { awaitChange, type Controller, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
-import { getOrUndefined } from '../../kube/ignore.ts';
+import { getIfServed, getOrUndefined } from '../../kube/ignore.ts';
 import type { Caches } from '../caches.ts';
 import { giveBackStep } from './drain/surge.ts';
 import { PLAN_FINALIZER } from './state/labels.ts';
@@ -44,7 +44,7 @@ export const giveBackStrays = (o: {
       const pod = await getOrUndefined(client.get(PODS, { name, namespace }, { signal }));
       const record = pod && surgeRecordOf(pod);
       if (!pod || !record || isTerminating(pod)) return awaitChange;
-      const plan = await getOrUndefined(client.get(REBALANCE_PLANS, { name: record.plan }, { signal }));
+      const plan = await getIfServed(client.get(REBALANCE_PLANS, { name: record.plan }, { signal }));
       if (givesBack(plan)) return awaitChange;
       const writer = { client, signal };
       const isOrphaned = !(await hasReplicaSet(writer, namespace, record.replicaSet));

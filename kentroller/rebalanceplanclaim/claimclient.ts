@@ -6,7 +6,7 @@ import {
 } from '../../api/kinds/rebalanceplanclaim.ts';
 import { REBALANCE_PLAN_CLAIMS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
-import { getOrUndefined } from '../../kube/ignore.ts';
+import { getIfServed } from '../../kube/ignore.ts';
 
 const fitStatus = fitting<RebalancePlanClaimStatus>(rebalancePlanClaim.shape.status.unwrap());
 
@@ -16,7 +16,7 @@ export const readClaim = async (
   name: string,
   signal: AbortSignal,
 ): Promise<RebalancePlanClaim | undefined> =>
-  getOrUndefined(client.get(REBALANCE_PLAN_CLAIMS, { name }, { signal }));
+  getIfServed(client.get(REBALANCE_PLAN_CLAIMS, { name }, { signal }));
 
 /** Replaces a claim's status, cut to what fits. Throws a conflict when the claim has changed since it was read. */
 export const writeClaimStatus = async (

@@ -5,7 +5,7 @@ import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { awaitChange, type Controller, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
-import { getOrUndefined } from '../../kube/ignore.ts';
+import { getIfServed } from '../../kube/ignore.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
 import { readClaim, writeClaimStatus } from './claimclient.ts';
@@ -19,7 +19,7 @@ const readPlan = async (
   client: KubeClient,
   name: string,
   signal: AbortSignal,
-): Promise<RebalancePlan | undefined> => getOrUndefined(client.get(REBALANCE_PLANS, { name }, { signal }));
+): Promise<RebalancePlan | undefined> => getIfServed(client.get(REBALANCE_PLANS, { name }, { signal }));
 
 /** Shows the progress of plans in the RebalancePlanClaim that owns them, and passes the claim's cancellation on. */
 export const createPlanProgressController = (o: {

@@ -27,7 +27,7 @@ import {
   isTerminal,
   messageOf,
 } from '../../kube/errors.ts';
-import { getOrUndefined } from '../../kube/ignore.ts';
+import { getIfServed } from '../../kube/ignore.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
 import {
@@ -86,7 +86,7 @@ export const createScheduleController = (o: {
 }): Controller => {
   const { client, caches } = o;
   const read = (name: string, signal: AbortSignal): Promise<RebalancePlanSchedule | undefined> =>
-    getOrUndefined(client.get(REBALANCE_PLAN_SCHEDULES, { name }, { signal }));
+    getIfServed(client.get(REBALANCE_PLAN_SCHEDULES, { name }, { signal }));
   const report = (
     schedule: RebalancePlanSchedule,
     type: 'Normal' | 'Warning',

@@ -12,7 +12,7 @@ import { type Cache, createCache } from './cache.ts';
 const log = createLogger({ component: 'test', level: 'silent' });
 const QUICK = { backoff: { firstMs: 5, maxMs: 20 }, patience: { refusedMs: 50, awayMs: 50 } };
 const UNSERVED = new KubeError('the server could not find the requested resource', {
-  kind: 'not-found',
+  kind: 'unserved',
   status: 404,
 });
 const NO_RIGHT = new KubeError('may not list', { kind: 'forbidden', status: 403 });

@@ -5,7 +5,7 @@ import type { Resource } from '../../api/resources.ts';
 import type { KubeClient } from '../client/client.ts';
 import type { Logger } from '../component/log.ts';
 import { counter, gauge } from '../component/metrics.ts';
-import { aborted, isForbidden, isNotFound, KubeError, lacksRight, messageOf } from '../errors.ts';
+import { aborted, isForbidden, isUnserved, KubeError, lacksRight, messageOf } from '../errors.ts';
 import { MESSAGES } from '../protobuf/schema.ts';
 import { Interner } from './intern.ts';
 import { Reflector } from './reflector.ts';
@@ -203,7 +203,7 @@ class ListWatchCache<T extends KubeObject> implements Cache<T> {
   /** An optional kind that is not served, now or any more, has no objects; one that we may not list is as good as that. */
   #isAbsent(e: unknown): boolean {
     if (!this.#o.isOptional) return false;
-    if (isNotFound(e)) {
+    if (isUnserved(e)) {
       this.#store.beginReplace();
       this.#store.endReplace();
       this.#onSynced(this.#wasRead ? 'removed' : 'unserved');
@@ -231,8 +231,7 @@ class ListWatchCache<T extends KubeObject> implements Cache<T> {
     const { group, plural } = this.resource;
     const what = group === '' ? plural : `${plural}.${group}`;
     const reason = messageOf(cause);
-    const isUnknown = cause instanceof KubeError && cause.kind === 'not-found';
-    const hint = isUnknown ? '; is its CustomResourceDefinition installed?' : '';
+    const hint = isUnserved(cause) ? '; is its CustomResourceDefinition installed?' : '';
     return new KubeError(`cannot list ${what}: ${reason}${hint}`, {
       kind: cause instanceof KubeError ? cause.kind : 'retryable',
       cause,

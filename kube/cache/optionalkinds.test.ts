@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { KubeObject } from '../../api/objects.ts';
 import type { Resource } from '../../api/resources.ts';
-import { isForbidden, isNotFound, KubeError } from '../errors.ts';
+import { isForbidden, isUnserved, KubeError } from '../errors.ts';
 import { ignoreNotFound } from '../ignore.ts';
 import { scratch, soon } from '../testing/scratch.ts';
 import { createCache } from './cache.ts';
@@ -54,7 +54,7 @@ t.test('an optional kind that is not served is empty, and is followed once it is
   await soon('the API server serves the kind', async () => {
     const created = await client
       .create(WIDGETS, { metadata: { name: 'one' } })
-      .catch((e: unknown) => (isNotFound(e) ? undefined : Promise.reject(e)));
+      .catch((e: unknown) => (isUnserved(e) ? undefined : Promise.reject(e)));
     return created !== undefined;
   });
   await soon('the cache has the object', () => cache.get('one') !== undefined);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeObject } from '../../api/objects.ts';
-import { isGone, isNotFound, KubeError, lacksRight } from '../errors.ts';
+import { isGone, isUnserved, KubeError, lacksRight } from '../errors.ts';
 import { listAll } from './list.ts';
 import { isUnreadable, type Scope, type WatchEvent, watch } from './watch.ts';
 
@@ -72,7 +72,7 @@ export class Reflector<T extends KubeObject> {
   async #recover(e: unknown): Promise<void> {
     if (isUnreadable(e)) this.#canReadProtobuf = false;
     // Only a list tells whether there is nothing to watch, and what has changed since.
-    if (this.#position !== undefined && (isNotFound(e) || lacksRight(e))) {
+    if (this.#position !== undefined && (isUnserved(e) || lacksRight(e))) {
       this.#position = undefined;
       await this.#pause(undefined);
       return;

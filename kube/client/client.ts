@@ -21,6 +21,7 @@ import {
   deleteBody,
   evictionBody,
   hasPrecondition,
+  objectAt,
   PATCH_CONTENT_TYPES,
   pathTo,
   refOf,
@@ -89,7 +90,7 @@ const createClient = (sender: Sender, transport: Transport): KubeClient => {
   return {
     server: transport.server,
     get: async (resource, ref, o) =>
-      send({ method: 'GET', path: pathTo(resource, ref), signal: o?.signal, isRepeatable: true }),
+      send({ method: 'GET', ...objectAt(resource, ref), signal: o?.signal, isRepeatable: true }),
     list: async (resource, o = {}) => listPages(sender, resource, o),
     create: async (resource, object, o) => {
       const { namespace } = object.metadata;
@@ -105,7 +106,7 @@ const createClient = (sender: Sender, transport: Transport): KubeClient => {
     replace: async (resource, object, o) =>
       send({
         method: 'PUT',
-        path: pathTo(resource, refOf(object), o?.subresource),
+        ...objectAt(resource, refOf(object), o?.subresource),
         query: writeQuery(o),
         body: writeBody(withType(resource, object), o?.subresource),
         signal: o?.signal,
@@ -114,7 +115,7 @@ const createClient = (sender: Sender, transport: Transport): KubeClient => {
     apply: async (resource, object, o) =>
       send({
         method: 'PATCH',
-        path: pathTo(resource, refOf(object), o.subresource),
+        ...objectAt(resource, refOf(object), o.subresource),
         query: writeQuery(o),
         body: writeBody(withType(resource, object), o.subresource),
         contentType: 'application/apply-patch+yaml',
@@ -124,7 +125,7 @@ const createClient = (sender: Sender, transport: Transport): KubeClient => {
     patch: async (resource, ref, body, o) =>
       send({
         method: 'PATCH',
-        path: pathTo(resource, ref, o?.subresource),
+        ...objectAt(resource, ref, o?.subresource),
         query: writeQuery(o),
         body: writeBody(body, o?.subresource),
         contentType: PATCH_CONTENT_TYPES[o?.type ?? 'merge'],
@@ -135,7 +136,7 @@ const createClient = (sender: Sender, transport: Transport): KubeClient => {
     delete: async (resource, ref, o) => {
       await send({
         method: 'DELETE',
-        path: pathTo(resource, ref),
+        ...objectAt(resource, ref),
         body: deleteBody(o),
         signal: o?.signal,
         isRepeatable: o?.uid !== undefined && !o.dryRun,
@@ -145,7 +146,7 @@ const createClient = (sender: Sender, transport: Transport): KubeClient => {
       const { name, namespace, uid } = pod;
       await send({
         method: 'POST',
-        path: pathTo(PODS, { name, namespace }, 'eviction'),
+        ...objectAt(PODS, { name, namespace }, 'eviction'),
         body: evictionBody(pod, o),
         signal: o?.signal,
         isRepeatable: uid !== undefined,

@@ -1,6 +1,6 @@
 import { apiVersionOf, pathOf, type Resource } from '../../api/resources.ts';
 import { printableLines } from '../../api/text/printable.ts';
-import { KubeError } from '../errors.ts';
+import { KubeError, type Subject } from '../errors.ts';
 import type { DeleteOptions, EvictedPod, Ref, WriteOptions } from './requestoptions.ts';
 
 /** Query parameters without those that are undefined or false. */
@@ -41,6 +41,16 @@ export const pathTo = (
     });
   return pathOf(resource, { ...ref, ...(subresource && { subresource }) });
 };
+
+/** The path of an object, and what an answer has to name to be about it. */
+export const objectAt = (
+  resource: Resource,
+  ref: Ref,
+  subresource?: string,
+): { readonly path: string; readonly about: Subject } => ({
+  path: pathTo(resource, ref, subresource),
+  about: { ...refOf({ metadata: ref }), plural: resource.plural },
+});
 
 /** The object with the apiVersion and kind of its resource. */
 export const withType = (resource: Resource, object: object): object => ({

@@ -4,10 +4,12 @@ import {
   fromNetwork,
   fromStatus,
   isAborted,
+  isNotFound,
   isRetryable,
   isUnsent,
   KubeError,
   type Status,
+  type Subject,
 } from '../errors.ts';
 import { isProtobuf, readStatus } from '../protobuf/envelope.ts';
 import type { TokenBucket } from './ratelimit.ts';
@@ -17,6 +19,8 @@ import { readAll, type Transport } from './transport.ts';
 export interface Call {
   readonly method: string;
   readonly path: string;
+  /** The object that the path names. */
+  readonly about?: Subject | undefined;
   readonly query?: Readonly<Record<string, string>> | undefined;
   readonly body?: unknown;
   readonly contentType?: string | undefined;
@@ -88,8 +92,15 @@ export const createSender = (o: {
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return response;
     const body = await readAll(transport.server, response);
+    const { 'retry-after': retryAfter, 'audit-id': auditId } = response.headers;
     throw fromStatus(
-      { server: transport.server, status, retryAfter: response.headers['retry-after'] },
+      {
+        server: transport.server,
+        status,
+        retryAfter,
+        about: call.about,
+        ...(typeof auditId === 'string' && { auditId }),
+      },
       parseStatus(body, response.headers['content-type']),
     );
   };
@@ -111,8 +122,7 @@ export const createSender = (o: {
       try {
         return await attemptOnce();
       } catch (e) {
-        if (attempt > 1 && call.method === 'DELETE' && e instanceof KubeError && e.status === 404)
-          return { status: 'Success' } as T;
+        if (attempt > 1 && call.method === 'DELETE' && isNotFound(e)) return { status: 'Success' } as T;
         const delay = delayAfter(e, call, attempt);
         if (delay === undefined) throw e;
         await sleep(delay, undefined, call.signal ? { signal: call.signal } : {});

@@ -113,6 +113,7 @@ t.test('the kind of an error decides whether its key is retried', async (t) => {
     ['retryable', () => new KubeError('x', { kind: 'retryable', retryAfterMs: 5 }), 3, /result="error"\} 2/],
     ['conflict', () => new KubeError('x', { kind: 'conflict' }), 3, /result="requeue"\} 2/],
     ['not-found', () => new KubeError('x', { kind: 'not-found' }), 1, /result="success"\} 1/],
+    ['unserved', () => new KubeError('x', { kind: 'unserved' }), 1, /result="requeue_after"\} 1/],
     [
       'terminal',
       () => new KubeError('x', { kind: 'terminal' }),

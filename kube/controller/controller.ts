@@ -9,7 +9,7 @@ import {
   observeUnfinished,
   type ReconcileMetrics,
 } from '../component/metrics.ts';
-import { isConflict, isNotFound, isTerminal, KubeError, messageOf } from '../errors.ts';
+import { isConflict, isNotFound, isTerminal, isUnserved, KubeError, messageOf } from '../errors.ts';
 import { createTurns } from './turns.ts';
 import { WorkQueue } from './workqueue.ts';
 
@@ -84,6 +84,12 @@ const handleError = (run: Run, key: Key, e: unknown): Result => {
     queue.addRateLimited(key);
     log.debug({ key, reason: messageOf(e) }, 'object changed meanwhile, trying again');
     return 'requeue';
+  }
+  if (isUnserved(e)) {
+    queue.forget(key);
+    queue.addAfter(key, REFUSED_RETRY_MS);
+    log.warn({ key, reason: messageOf(e), retryMs: REFUSED_RETRY_MS }, 'a kind is not served');
+    return 'requeue_after';
   }
   if (isTerminal(e)) {
     // Someone may mend the cause without a change of the object: a policy, a schema, a quota.

@@ -9,7 +9,7 @@ import {
   PODS,
   type Resource,
 } from '../../api/resources.ts';
-import { isNotFound, isRetryable, KubeError, messageOf } from '../errors.ts';
+import { isNotFound, isRetryable, isUnserved, KubeError, messageOf } from '../errors.ts';
 import { type Found, isSeen, look } from './check.ts';
 import type {
   ClusterFacts,
@@ -154,8 +154,8 @@ const callWebhook = async ({ client, signal }: Reading, namespace: string): Prom
   } catch (error) {
     // Without a status it was the API server that could not be reached.
     if (!(error instanceof KubeError) || error.status === undefined) throw error;
-    // The API server's own answers carry a reason; the webhook's have none.
-    if (error.status === 404 && error.reason === undefined) return { kind: 'answers' };
+    // The API server's own answers carry a reason; the webhook's, which it passes on, have none.
+    if (isUnserved(error) && error.reason === undefined) return { kind: 'answers' };
     if (isNotFound(error) || isRetryable(error)) return { kind: 'silent', reason: messageOf(error) };
     throw error;
   }

@@ -1,7 +1,7 @@
 import { INSTALL_NAMESPACE } from '../../api/labels.ts';
 import { mapConcurrently } from '../concurrency.ts';
 import { isAborted, messageOf } from '../errors.ts';
-import { getOrUndefined } from '../ignore.ts';
+import { getIfServed } from '../ignore.ts';
 import type { FoundObject, FoundOutside, InstalledObject, Reading } from './facts.ts';
 import { INSTALLED_OBJECTS } from './installedobjects.ts';
 
@@ -42,7 +42,7 @@ const AT_ONCE = 8;
 export const findOutside = async ({ client, signal }: Reading, namespace: string): Promise<FoundOutside> => {
   const objects = objectsOutside(namespace);
   const results = await mapConcurrently(objects, AT_ONCE, ({ resource, ref }) =>
-    getOrUndefined(client.get(resource, ref, { signal })),
+    getIfServed(client.get(resource, ref, { signal })),
   );
   const there: FoundObject[] = [];
   const missing: InstalledObject[] = [];

@@ -1,5 +1,5 @@
 import type { Resource } from '../../api/resources.ts';
-import { isNotFound } from '../errors.ts';
+import { isUnserved } from '../errors.ts';
 import type { Reading } from './facts.ts';
 
 /** What an API server serves, as it says itself; everyone may ask. */
@@ -12,7 +12,7 @@ export const getIfServed = async <T>({ client, signal }: Reading, path: string):
   try {
     return await client.request<T>('GET', path, { signal });
   } catch (error) {
-    if (isNotFound(error)) return undefined;
+    if (isUnserved(error)) return undefined;
     throw error;
   }
 };

@@ -264,5 +264,5 @@ t.test('a refusal before the watch begins is read, too', async (t) => {
     inactivityMs: 10_000,
     accept: ACCEPT_WATCH,
   });
-  await t.rejects(refused, { kind: 'not-found', message: /could not find the requested resource/ });
+  await t.rejects(refused, { kind: 'unserved', message: /could not find the requested resource/ });
 });

@@ -2,7 +2,7 @@ import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { KubeObject, Node, NodeClaim, NodePool, Pod, ReplicaSet } from '../../api/objects.ts';
 import * as resources from '../../api/resources.ts';
 import type { KubeClient } from '../client/client.ts';
-import { isNotFound, messageOf } from '../errors.ts';
+import { isUnserved, messageOf } from '../errors.ts';
 
 /** All objects that may carry marks of ours. A kind that the API server no longer serves is empty. */
 export interface Inventory {
@@ -28,7 +28,7 @@ export const takeInventory = async (client: KubeClient, signal: AbortSignal): Pr
       return (await client.list(resource, { signal })).items;
     } catch (error) {
       signal.throwIfAborted();
-      if (!isNotFound(error)) unread.push(`${resource.plural} can't be listed: ${messageOf(error)}`);
+      if (!isUnserved(error)) unread.push(`${resource.plural} can't be listed: ${messageOf(error)}`);
       return [];
     }
   };

@@ -2,7 +2,7 @@ import { AUTOSCALER_POLICY, type AutoscalerPolicy } from '../../../api/kinds/aut
 import { AUTOSCALER_POLICIES, apiVersionOf, pathOf } from '../../../api/resources.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
 import { isConflict, isNotFound, KubeError } from '../../../kube/errors.ts';
-import { getOrUndefined } from '../../../kube/ignore.ts';
+import { getIfServed } from '../../../kube/ignore.ts';
 import { Refused } from './callers.ts';
 
 /** The AutoscalerPolicy as the policies API reads and writes it. */
@@ -18,7 +18,7 @@ export const tagOf = (object: AutoscalerPolicy | undefined): string => {
 };
 
 export const readPolicy = (client: KubeClient, signal: AbortSignal): Promise<AutoscalerPolicy | undefined> =>
-  getOrUndefined(client.get(AUTOSCALER_POLICIES, REF, { signal }));
+  getIfServed(client.get(AUTOSCALER_POLICIES, REF, { signal }));
 
 const isMet = (tag: string, ifMatch: string | undefined, exists: boolean): boolean => {
   if (ifMatch === undefined) return true;
