@@ -1,4 +1,3 @@
-import { priceLimitOf } from '../api/kinds/mustgo.ts';
 import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import { HOURS_PER_MONTH } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
@@ -38,6 +37,7 @@ import { BOUND_TOLERANCE, phaseTimers, remaining, roundsOf } from './search/time
 import {
   existingNodesOf,
   mustGoOf,
+  premiumOf,
   type Selection,
   type SelectionRequest,
   type SkippedNode,
@@ -121,7 +121,7 @@ const write = (request: RebalanceRequest, problem: Problem, cluster: Cluster, as
       bill.count(billedOf(facts), -1);
       const mustGo = mustGoOf(request, facts.node);
       const price = whole - bill.total();
-      most += price * (priceLimitOf(mustGo) - 1);
+      most += premiumOf(facts, mustGo);
       return blueNode(facts.node, price, mustGo);
     });
     const { percent = Number.NEGATIVE_INFINITY, monthly = Number.NEGATIVE_INFINITY } =

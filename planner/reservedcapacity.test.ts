@@ -245,3 +245,36 @@ t.test('no percentage is told of a bound that reservations bring down to nothing
   t.ok(Number(found.plan?.savings.projectedMonthlyCost) > 0, 'one machine is not enough');
   t.equal(found.plan?.savings.gapPercent, undefined);
 });
+
+t.test('fault: a reserved node that must go was replaced on demand at no price', async (t) => {
+  const pods = [makePod('p', { node: 'a', cpu: 3_500 })];
+  const snapshot = (left: number) =>
+    [
+      makeSnapshot(
+        [makeNode('a', { type: 'm5.xlarge', zone: ZONE, capacityType: 'reserved' })],
+        pods,
+        worldOf(['cr-1']),
+      ),
+      reserving({ 'cr-1': left }),
+    ] as const;
+  const replaced = (left: number, maxPricePercent?: number) => {
+    const mustGo = { a: { reason: 'Expiry' as const, ...(maxPricePercent && { maxPricePercent }) } };
+    const [cluster, catalogue] = snapshot(left);
+    const { plan, reason } = rebalanceOf(cluster, { mustGo }, catalogue);
+    const faults = plan ? verifyPlan(cluster, catalogue, plan.spec, mustGo) : [];
+    const percent = plan?.savings.projectedSavingsPercent;
+    return {
+      percent,
+      by: plan?.savings.greenNodes?.map(({ priceHourly }) => Number(priceHourly)),
+      faults,
+      reason,
+    };
+  };
+  t.equal(replaced(0).by?.length, 1, 'its reservation is full');
+  t.ok((replaced(0).by?.[0] ?? 1) <= 0.192 * 1.2);
+  t.same(replaced(0).faults, []);
+  t.equal(replaced(0).percent, '0.0', 'no percentage tells of what cost nothing');
+  t.ok((replaced(1).by?.[0] ?? 1) < 1e-6, 'there is room in its reservation');
+  t.equal(replaced(0, 50).by, undefined, 'half of what it costs outside of its reservation buys nothing');
+  t.match(replaced(0, 50).reason, /at most 50 % of what it costs outside of its reservation/);
+});

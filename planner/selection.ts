@@ -1,11 +1,17 @@
-import { type MustGo, priceLimitOf } from '../api/kinds/mustgo.ts';
+import { type MustGo, maxPricePercentOf, mostInPlaceOf } from '../api/kinds/mustgo.ts';
 import type { EvictAs, RebalancePlanSpec } from '../api/kinds/rebalanceplan.ts';
 import { mustGet } from '../api/mustget.ts';
 import type { Node } from '../api/objects.ts';
 import { isReschedulable, podName } from '../api/pods.ts';
 import { valueAt } from '../api/records/valueat.ts';
 import { type Blocker, messagesOf } from './cluster/blocker.ts';
-import { disruptionBlockers, isInScope, type NodeConstraints, type Scope } from './cluster/candidate.ts';
+import {
+  disruptionBlockers,
+  isInScope,
+  type NodeConstraints,
+  type Scope,
+  type StateNode,
+} from './cluster/candidate.ts';
 import { acceptsPods, billedOf, type Cluster } from './cluster/clusterview.ts';
 import { allowedDisruptionsByPool } from './cluster/disruptionbudget.ts';
 import { type AggressiveMode, createSurgeCheck } from './cluster/evictionblocker.ts';
@@ -114,8 +120,9 @@ export const select = (cluster: Cluster, request: SelectionRequest): Selection =
   return { candidates: new Set(candidates.slice(0, most).sort((a, b) => a - b)), skipped };
 };
 
-/** USD per hour that the plan may spend beyond the price of a node to be rid of it. */
-const premiumOf = (mustGo: MustGo, price = 0): number => price * (priceLimitOf(mustGo) - 1) + MARGIN;
+/** USD per hour that a plan may spend beyond the price of a node to be rid of it: none where it need not go. */
+export const premiumOf = ({ price = 0, unreserved }: StateNode, mustGo: MustGo | undefined): number =>
+  mostInPlaceOf({ price, unreserved }, mustGo && maxPricePercentOf(mustGo)) - price;
 
 /** The nodes as the packing sees them. */
 export const existingNodesOf = (
@@ -135,7 +142,7 @@ export const existingNodesOf = (
       price: isCandidate ? (facts.price ?? 0) : 0,
       billed: billedOf(facts),
       podRisk: podRiskOf(typeOf(facts.node), capacityTypeOf(facts.node), request.interruption),
-      ...(isCandidate && mustGo && { premium: premiumOf(mustGo, facts.price) }),
+      ...(isCandidate && mustGo && { premium: premiumOf(facts, mustGo) + MARGIN }),
       isCandidate,
       acceptsPods:
         mustGo === undefined &&
@@ -156,11 +163,11 @@ export const withoutPlace = (
   removed: ReadonlySet<number>,
 ): Selection => {
   const skipped = [...selection.candidates].flatMap((index): SkippedNode[] => {
-    const { node } = itemAt(cluster.facts, index);
+    const { node, unreserved } = itemAt(cluster.facts, index);
     const mustGo = mustGoOf(request, node);
     if (!mustGo || removed.has(index)) return [];
-    const percent = Math.round(priceLimitOf(mustGo) * 100);
-    const cause = `no place for its pods was found that costs at most ${percent} % of what it costs`;
+    const where = unreserved === undefined ? '' : ' outside of its reservation';
+    const cause = `no place for its pods was found that costs at most ${maxPricePercentOf(mustGo)} % of what it costs${where}`;
     return [skippedNode(node.metadata.name, [{ kind: 'no-place', cause, message: cause }])];
   });
   return { ...selection, skipped: [...selection.skipped, ...skipped] };

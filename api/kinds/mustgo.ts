@@ -17,7 +17,7 @@ export const mustGo = z.object({
     .max(MOST_PERCENT)
     .exactOptional()
     .meta({
-      description: `The most that what takes the node's place may cost, in percent of what the node itself costs at that time; ${MAX_PRICE_PERCENT} by default.`,
+      description: `The most that what takes the node's place may cost, in percent of what the node itself costs at that time, outside of its capacity reservation where it is in one; ${MAX_PRICE_PERCENT} by default.`,
     }),
 });
 
@@ -27,5 +27,18 @@ export type MustGo = z.output<typeof mustGo>;
 export const maxPricePercentOf = ({ maxPricePercent }: MustGo): number =>
   maxPricePercent ?? MAX_PRICE_PERCENT;
 
-/** What may be spent in the place of a node, as a part of its price: 1 for a node that goes only to save money. */
-export const priceLimitOf = (node: MustGo | undefined): number => (node ? maxPricePercentOf(node) / 100 : 1);
+/** What a node costs, in USD per hour. */
+export interface PaidPrice {
+  readonly price: number;
+  /** What its machine costs outside of the capacity reservation that it is in; left out for one in none. */
+  readonly unreserved?: number | undefined;
+}
+
+/**
+ * USD per hour that may be spent in the place of a node: its price, or a percentage of it where it must go. A reserved
+ * machine costs next to nothing, so that percentage is of its price outside of the reservation.
+ */
+export const mostInPlaceOf = (
+  { price, unreserved = price }: PaidPrice,
+  maxPricePercent: number | undefined,
+): number => (maxPricePercent === undefined ? price : (unreserved * maxPricePercent) / 100);

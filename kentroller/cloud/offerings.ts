@@ -98,6 +98,13 @@ export class Offerings {
     );
   }
 
+  /** The same outside of the capacity reservation that the machine is in; undefined for one in none. */
+  unreservedPriceOf(labels: Readonly<Record<string, string>> | undefined): number | undefined {
+    return labels?.[KARPENTER_CAPACITY_TYPE] === 'reserved'
+      ? this.priceOf({ ...labels, [KARPENTER_CAPACITY_TYPE]: 'on-demand' })
+      : undefined;
+  }
+
   /** The offerings that a NodeClaim of a NodePool with these requirements may become. */
   allowedBy(requirements: readonly Requirement[], poolName: string | undefined): readonly TypeOffering[] {
     const pool = this.#pools.get(poolName ?? '');

@@ -98,6 +98,8 @@ export interface StateNode {
   readonly pods: readonly Pod[];
   /** USD per hour without commitments; undefined when the catalogue has no price. */
   readonly price: number | undefined;
+  /** The same outside of the capacity reservation that its machine is in; undefined for one in none. */
+  readonly unreserved?: number | undefined;
   readonly covered?: Covered | undefined;
   /** Set while the node's zone is shifted away. */
   readonly shift?: ShiftedZone | undefined;

@@ -6,6 +6,7 @@ import { hasEnded } from '../../api/pods.ts';
 import { Bill, type Billed } from '../model/billing.ts';
 import type { Catalogue, InstanceType, Offering, ShiftedZone } from '../model/catalogue.ts';
 import type { CountedPrices } from '../model/offers/countedprices.ts';
+import { soldOutside } from '../model/offers/reservations.ts';
 import { shiftOf } from '../model/offers/zonalshift.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { capacityTypeOf, osOf, typeOf, zoneOf } from '../model/standingmachine.ts';
@@ -35,21 +36,23 @@ export interface Cluster {
 }
 
 /**
- * The offering that a node was bought as, by its labels, at the price that Karpenter counts for its NodePool; a node of no
- * NodePool that is known has its cloud's.
+ * The offering that a node was bought as, by its labels, at the price that Karpenter counts for its NodePool, and what a
+ * reserved machine costs outside of its reservation; a node of no NodePool that is known has its cloud's prices.
  */
 const offeringOf = (
   node: Node,
   pool: NodePool | undefined,
   types: ReturnType<typeof indexTypes>,
   prices: CountedPrices,
-): Offering | undefined => {
+): { readonly bought: Offering | undefined; readonly outside: Offering | undefined } => {
   const os = osOf(node);
   const zone = zoneOf(node);
   const capacityType = capacityTypeOf(node);
   const type = types.get(typeOf(node))?.find((each) => each.os.includes(os));
   const found = type?.offerings.find((each) => each.zone === zone && each.capacityType === capacityType);
-  return type && found && pool ? prices.offering(type, found, pool) : found;
+  const counted = (offering: Offering | undefined): Offering | undefined =>
+    type && offering && pool ? prices.offering(type, offering, pool) : offering;
+  return { bought: counted(found), outside: counted(type && soldOutside(type, zone, capacityType)) };
 };
 
 // A landed pod that is not bound yet keeps its node.
@@ -107,14 +110,15 @@ export const clusterOf = (original: Snapshot, catalogue: Catalogue): Cluster => 
     const poolName =
       claim?.metadata.labels?.[KARPENTER_NODEPOOL] ?? node.metadata.labels?.[KARPENTER_NODEPOOL];
     const pool = pools.get(poolName ?? '');
-    const offering = offeringOf(node, pool, types, supply.prices);
+    const { bought, outside } = offeringOf(node, pool, types, supply.prices);
     return {
       node,
       claim,
       pool,
       pods: podsOn.get(node.metadata.name) ?? [],
-      price: offering?.price,
-      covered: offering?.covered,
+      price: bought?.price,
+      ...(outside && { unreserved: outside.price }),
+      covered: bought?.covered,
       shift: shiftOf(node, catalogue.shiftedZones),
     };
   });

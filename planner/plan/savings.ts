@@ -12,6 +12,13 @@ const MIB = 1024 * 1024;
 /** A price per hour as text in USD per month. */
 export const monthly = (price: number): string => (price * HOURS_PER_MONTH).toFixed(2);
 
+/**
+ * What is saved in percent of what it cost before, both in USD per month; 0 where what came is dearer than what cost nothing
+ * that a cent tells, such as reserved machines.
+ */
+export const savedPercent = (before: number, after: number): number =>
+  before > 0 && (after <= before || Number(before.toFixed(2)) > 0) ? ((before - after) / before) * 100 : 0;
+
 /** A node to remove, as plans list it; `price` is in USD per hour. */
 export const blueNode = (node: Node, price: number, mustGo?: MustGo): NodeCost => ({
   name: node.metadata.name,
@@ -59,7 +66,7 @@ export const savingsOf = (input: {
   const after = sum(input.green);
   const { bound } = input;
   return {
-    projectedSavingsPercent: (before > 0 ? ((before - after) / before) * 100 : 0).toFixed(1),
+    projectedSavingsPercent: savedPercent(before * HOURS_PER_MONTH, after * HOURS_PER_MONTH).toFixed(1),
     projectedSavingsCostMonthly: monthly(before - after),
     currentMonthlyCost: monthly(before),
     projectedMonthlyCost: monthly(after),

@@ -1,4 +1,4 @@
-import { priceLimitOf } from '../../../api/kinds/mustgo.ts';
+import { maxPricePercentOf, mostInPlaceOf } from '../../../api/kinds/mustgo.ts';
 import type { CreationAttempt, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { INSTANCE_TYPE, KARPENTER_NODEPOOL } from '../../../api/labels.ts';
 import type { NodeClaim } from '../../../api/objects.ts';
@@ -11,8 +11,8 @@ import { attemptsOf, isKept } from '../state/status.ts';
 export interface NodePrice {
   readonly name: string;
   readonly hourly: number | undefined;
-  /** What may be spent in the place of a node that must go, as a part of its price; 1 where left out. */
-  readonly limit?: number;
+  /** What may be spent in the place of a node that must go, in USD per hour; its price where left out. */
+  readonly most?: number;
 }
 
 /** The range of prices of a machine that Karpenter has not launched yet, in USD per hour. */
@@ -44,10 +44,14 @@ export const leavingPrices = (state: NodesState, offerings: Offerings): readonly
     const claim = state.nodeClaims.get(name);
     if (!claim || (claim.metadata.deletionTimestamp && !mustGo)) return [];
     if (isKept(plan, name) || nodeBlockers(state, name).length > 0) return [];
-    const hourly =
-      offerings.priceOf(nodes.get(name)?.metadata.labels) ?? offerings.priceOf(claim.metadata.labels);
-    const limit = mustGo && { limit: priceLimitOf(mustGo) };
-    return [{ name: nodes.get(name)?.metadata.name ?? name, hourly, ...limit }];
+    const node = nodes.get(name);
+    const labels = [node?.metadata.labels, claim.metadata.labels].find(
+      (each) => offerings.priceOf(each) !== undefined,
+    );
+    const hourly = offerings.priceOf(labels);
+    const paid = { price: hourly ?? 0, unreserved: offerings.unreservedPriceOf(labels) };
+    const most = mustGo && { most: mostInPlaceOf(paid, maxPricePercentOf(mustGo)) };
+    return [{ name: node?.metadata.name ?? name, hourly, ...most }];
   });
 
 /** USD per hour; a node without a price counts as nothing, which makes the plan look worth less. */
@@ -56,7 +60,7 @@ export const sumOf = (prices: readonly NodePrice[]): number =>
 
 /** USD per hour that may be spent in the place of nodes: their prices, or their limits where they must go. */
 const limitsOf = (prices: readonly NodePrice[]): number =>
-  prices.reduce((sum, { hourly = 0, limit = 1 }) => sum + hourly * limit, 0);
+  prices.reduce((sum, { hourly = 0, most = hourly }) => sum + most, 0);
 
 /** The most that all added nodes may cost together, in USD per hour. `threshold` is the least saving in percent. */
 export const priceCap = (leaving: readonly NodePrice[], threshold = 0): number =>
@@ -100,7 +104,7 @@ export const costFault = (
     const saved = (((before - after) / before) * 100).toFixed(1);
     return `The new nodes save ${saved} %, less than the ${threshold} % of executionPolicy.achievedSavingsPercentageThreshold: lower it, or ${advice}.${missing}`;
   }
-  const most = leaving.some(({ limit }) => limit !== undefined)
+  const most = leaving.some(({ most: limit }) => limit !== undefined)
     ? `, and ${dollars(limitsOf(leaving))} may be spent in their place`
     : '';
   return `The new nodes cost ${dollars(after)} USD an hour, those that go ${dollars(before)}${most}: ${advice}.${missing}`;

@@ -7,7 +7,7 @@ import {
   ZONE,
 } from '../../../api/labels.ts';
 import { formatPrice } from '../../../api/text/price.ts';
-import { blueNode } from '../../../planner/plan/savings.ts';
+import { blueNode, savedPercent } from '../../../planner/plan/savings.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
 import { blockedNodes, type NodesState, sentenceOf } from '../drain/blockers.ts';
 import type { ExecutionState } from '../state/state.ts';
@@ -115,7 +115,7 @@ export const validatedSavings = (state: CostState, offerings: Offerings): Saving
     currentMonthlyCost: toMoney(before),
     projectedMonthlyCost: toMoney(after),
     projectedSavingsCostMonthly: toMoney(saved),
-    projectedSavingsPercent: (before > 0 ? (saved / before) * 100 : 0).toFixed(1),
+    projectedSavingsPercent: savedPercent(before, after).toFixed(1),
     ...(cluster !== undefined && {
       currentClusterMonthlyCost: cluster,
       projectedClusterMonthlyCost: toMoney(Number(cluster) - saved),

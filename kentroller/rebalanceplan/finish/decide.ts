@@ -1,3 +1,4 @@
+import { mostInPlaceOf, type PaidPrice } from '../../../api/kinds/mustgo.ts';
 import type {
   NodeCost,
   PodToMigrate,
@@ -8,6 +9,7 @@ import { HOURS_PER_MONTH } from '../../../api/labels.ts';
 import type { Pod } from '../../../api/objects.ts';
 import { destinationOf, foreignNodeOf } from '../../../api/plans.ts';
 import { hasEnded, podName } from '../../../api/pods.ts';
+import { savedPercent } from '../../../planner/plan/savings.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
 import { unlockSteps } from '../create/nodelock.ts';
 import { freeSteps } from '../create/nodeuse.ts';
@@ -34,11 +36,15 @@ const countPods = ({
   };
 };
 
-/** USD per hour of a node that the plan removed: its price now in its NodePool, else that of the savings check. */
+/** What a node that the plan removed costs: its price now in its NodePool, else that of the savings check. */
 const removedPrice = (
   { zone = '', capacityType = '', nodePool, ...blue }: NodeCost,
   offerings: Offerings,
-): number => offerings.price(blue.instanceType, zone, capacityType, nodePool) ?? Number(blue.priceHourly);
+): PaidPrice => {
+  const priceAs = (type: string) => offerings.price(blue.instanceType, zone, type, nodePool);
+  const price = priceAs(capacityType) ?? Number(blue.priceHourly);
+  return capacityType === 'reserved' ? { price, unreserved: priceAs('on-demand') } : { price };
+};
 
 interface Costs {
   /** USD per hour of the nodes that are gone, and of those that came in their place. */
@@ -71,14 +77,11 @@ const costsOf = (
   const gone = (blue ?? []).filter(({ name }) => !staying.has(name));
   const coming = comingPrices(state, offerings);
   if (coming.some(({ hourly }) => hourly === undefined)) return undefined;
-  const prices = gone.map((node) => ({
-    hourly: removedPrice(node, offerings),
-    limit: (node.maxPricePercent ?? 100) / 100,
-  }));
+  const paid = gone.map((node) => ({ ...removedPrice(node, offerings), percent: node.maxPricePercent }));
   return {
-    before: prices.reduce((sum, { hourly }) => sum + hourly, 0),
+    before: paid.reduce((sum, { price }) => sum + price, 0),
     after: sumOf(coming),
-    most: prices.reduce((sum, { hourly, limit }) => sum + hourly * limit, 0),
+    most: paid.reduce((sum, { percent, ...each }) => sum + mostInPlaceOf(each, percent), 0),
   };
 };
 
@@ -93,7 +96,7 @@ const achievedCost = (
     monthlyCost: monthly(costs.after),
     savingsCostMonthly: monthly(costs.before - costs.after),
     ...(costs.before > 0 && {
-      savingsPercent: (((costs.before - costs.after) / costs.before) * 100).toFixed(1),
+      savingsPercent: savedPercent(costs.before * HOURS_PER_MONTH, costs.after * HOURS_PER_MONTH).toFixed(1),
     }),
   }),
   ...(clusterHourly !== undefined && { clusterMonthlyCost: monthly(clusterHourly) }),

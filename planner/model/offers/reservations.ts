@@ -1,7 +1,7 @@
 import { CAPACITY_RESERVATION_ID } from '../../../api/labels.ts';
 import type { NodeClaim, NodeClassObject } from '../../../api/objects.ts';
 import { valueAt } from '../../../api/records/valueat.ts';
-import type { CapacityReservation, Catalogue, Offering } from '../catalogue.ts';
+import type { CapacityReservation, Catalogue, InstanceType, Offering } from '../catalogue.ts';
 
 /** Capacity reservations as Karpenter counts them, see docs/designs/0059-capacity-reservations.md. */
 
@@ -10,6 +10,16 @@ const RESERVED_SHARE = 10_000_000;
 
 /** The price that counts for a machine of a reservation, from the on-demand price of its type. */
 export const reservedPrice = (onDemand: number): number => onDemand / RESERVED_SHARE;
+
+/** What the machine of a reservation is sold as outside of it; undefined for one that is in none. */
+export const soldOutside = (
+  { offerings }: Pick<InstanceType, 'offerings'>,
+  zone: string | undefined,
+  capacityType: string,
+): Offering | undefined =>
+  capacityType === 'reserved'
+    ? offerings.find((each) => each.zone === zone && each.capacityType === 'on-demand')
+    : undefined;
 
 /** Machines that are to be launched into reservations and that nobody has counted there yet, by the reservation's id. */
 export type ReservedUnderWay = ReadonlyMap<string, number>;

@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type MustGo, priceLimitOf } from '../../../api/kinds/mustgo.ts';
+import { type MustGo, maxPricePercentOf, mostInPlaceOf, type PaidPrice } from '../../../api/kinds/mustgo.ts';
 import type { RebalancePlanSpec } from '../../../api/kinds/rebalanceplan.ts';
 import { KARPENTER_NODEPOOL } from '../../../api/labels.ts';
 import type { Node } from '../../../api/objects.ts';
 import { valueAt } from '../../../api/records/valueat.ts';
 import { Bill, type Billed } from '../../model/billing.ts';
 import type { Catalogue } from '../../model/catalogue.ts';
+import { soldOutside } from '../../model/offers/reservations.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import { capacityTypeOf, osOf, typeOf, zoneOf } from '../../model/standingmachine.ts';
 import type { Supply } from '../../model/supply.ts';
@@ -20,7 +21,7 @@ const billedReader = (
   { nodePools }: Snapshot,
   catalogue: Catalogue,
   supply: Supply,
-): ((node: Node) => Billed) => {
+): ((node: Node) => Billed & PaidPrice) => {
   const pools = new Map(nodePools.map((pool) => [pool.metadata.name, pool]));
   return (node) => {
     const type = catalogue.instanceTypes.find(
@@ -30,7 +31,11 @@ const billedReader = (
       ({ zone, capacityType }) => zone === zoneOf(node) && capacityType === capacityTypeOf(node),
     );
     const pool = pools.get(valueAt(node.metadata.labels, KARPENTER_NODEPOOL) ?? '');
-    return type && offering ? supply.prices.offering(type, offering, pool) : { price: 0 };
+    const outside = type && soldOutside(type, zoneOf(node), capacityTypeOf(node));
+    return {
+      ...(type && offering ? supply.prices.offering(type, offering, pool) : { price: 0 }),
+      ...(outside && { unreserved: supply.prices.offering(type, outside, pool).price }),
+    };
   };
 };
 
@@ -71,7 +76,7 @@ export const mustGoFaults = (
     if (!node) continue;
     const billed = billedOf(node);
     bill.count(billed, -1);
-    most += billed.price * (priceLimitOf(mustGo) - 1);
+    most += mostInPlaceOf(billed, mustGo && maxPricePercentOf(mustGo)) - billed.price;
   }
   for (const { cheapest } of o.claims) if (cheapest) bill.count(cheapest, 1);
   const after = bill.total();
