@@ -35,6 +35,12 @@ const ofOldKarpenter: Node = {
     labels: { ...plain.metadata.labels, 'karpenter.sh/provisioner-name': 'default' },
   },
 };
+/** The node with os and architecture in the labels of older kubelets alone. */
+const older = (node: Node, o: { readonly os?: string; readonly arch?: string } = {}): Node => {
+  const { 'kubernetes.io/os': os, 'kubernetes.io/arch': arch, ...labels } = node.metadata.labels ?? {};
+  const beta = { 'beta.kubernetes.io/os': o.os ?? os ?? '', 'beta.kubernetes.io/arch': o.arch ?? arch ?? '' };
+  return { ...node, metadata: { ...node.metadata, labels: { ...labels, ...beta } } };
+};
 const REFUSED: readonly (readonly [string, Node])[] = [
   ['of Fargate', labeled({ 'eks.amazonaws.com/compute-type': 'fargate' })],
   ['tainted by Fargate', tainted('eks.amazonaws.com/compute-type', 'NoSchedule', 'fargate')],
@@ -46,6 +52,8 @@ const REFUSED: readonly (readonly [string, Node])[] = [
   ['a candidate to go', tainted('DeletionCandidateOfClusterAutoscaler', 'PreferNoSchedule', '1700000000')],
   ['of another system', labeled({ 'kubernetes.io/os': 'windows' })],
   ['of another architecture', labeled({ 'kubernetes.io/arch': 'arm64' })],
+  ['of another system by an older label', older(labeled({}), { os: 'windows' })],
+  ['of another architecture by an older label', older(labeled({}), { arch: 'arm64' })],
   ['of an old Karpenter', ofOldKarpenter],
   ['closed by its users', labeled({ 'autoscaling.cast.ai/moves-here-disabled': 'true' })],
 ];
@@ -88,4 +96,25 @@ t.test('kind 13: with the setting off, no pod is moved to a node of others', asy
   const world = worldOf(foreignNode('managed', SMALL));
   t.same(deletedBy(rebalanceOf(world, { movesToOthersNodes: false })), []);
   t.same(deletedBy(rebalanceOf(world, { movesToOthersNodes: true })), ['claim-n']);
+});
+
+t.test('kind 13: os and architecture mean the same in the labels of older kubelets', async (t) => {
+  const own = makeNode('n', SMALL);
+  const old = { ...own, node: older(own.node) };
+  for (const [from, to] of [
+    [own, older(plain)],
+    [old, plain],
+    [old, older(plain)],
+  ] as const) {
+    const cluster = worldOf(to, from);
+    const { plan } = rebalanceOf(cluster);
+    t.same(plan?.spec.nodeClaimsToDelete, [{ nodeClaimName: 'claim-n' }]);
+    t.same(plan ? verifyPlan(cluster, machines, plan.spec) : undefined, []);
+  }
+  const arm = older(labeled({}), { arch: 'arm64' });
+  const beside = makeSnapshot([own], [runs], { nodes: [own.node, arm, older(plain)], nodePools: [anyArch] });
+  const closed = { ...older(plain), spec: { unschedulable: true } };
+  t.same(deletedBy(rebalanceOf(beside)), ['claim-n']);
+  const none = makeSnapshot([own], [runs], { nodes: [own.node, arm, closed], nodePools: [anyArch] });
+  t.same(deletedBy(rebalanceOf(none)), []);
 });

@@ -15,7 +15,7 @@ import type { Covered } from '../model/billing.ts';
 import type { ShiftedZone } from '../model/catalogue.ts';
 import { isDynamic } from '../model/nodepool.ts';
 import { shiftText } from '../model/offers/zonalshift.ts';
-import { isOfFargate } from '../model/standingmachine.ts';
+import { isOfFargate, OF_FARGATE } from '../model/standingmachine.ts';
 import { matchesNodeSelector, meets } from '../scheduling/nodeaffinity.ts';
 import { claimedDevicesOn } from '../scheduling/resourceclaims.ts';
 import { type Blocker, type BlockerKind, nodeIs } from './blocker.ts';
@@ -64,7 +64,7 @@ export const consolidationHold = ({ spec }: NodePool): string | undefined => {
 /** Why a node without a NodeClaim is in no plan. */
 const unmanagedReason = (node: Node): Blocker => {
   const { labels } = node.metadata;
-  if (isOfFargate(node)) return nodeIs('fargate', 'not managed by Karpenter but by Fargate');
+  if (isOfFargate(node)) return nodeIs('fargate', OF_FARGATE);
   if (valueAt(labels, KARPENTER_NODEPOOL) !== undefined)
     return {
       kind: 'unclaimed',

@@ -1,8 +1,8 @@
 import { isMarked } from '../../api/identity/marks.ts';
-import { ARCH, CONTROL_PLANE, KARPENTER_NODEPOOL, MOVES_HERE_DISABLED, OS } from '../../api/labels.ts';
+import { CONTROL_PLANE, KARPENTER_NODEPOOL, MOVES_HERE_DISABLED } from '../../api/labels.ts';
 import type { Node, NodeClaim, NodeSelector, Pod } from '../../api/objects.ts';
 import { valueAt } from '../../api/records/valueat.ts';
-import { isOfFargate } from '../model/standingmachine.ts';
+import { isOfFargate, OF_FARGATE, platformOf, samePlatformTerms } from '../model/standingmachine.ts';
 
 /** Which nodes pods may be moved to, beyond what kube-scheduler allows. See docs/designs/0058-nodes-of-others-as-destinations.md. */
 
@@ -14,7 +14,7 @@ interface Destination {
 /** Taints of nodes that are no machines of a worker, or that another autoscaler is about to remove, and what they mean. */
 const TAINTS: ReadonlyMap<string, string> = new Map([
   ['virtual-kubelet.io/provider', 'is no machine but a virtual kubelet'],
-  ['eks.amazonaws.com/compute-type', 'is not managed by Karpenter but by Fargate'],
+  ['eks.amazonaws.com/compute-type', `is ${OF_FARGATE}`],
   [CONTROL_PLANE, 'is of the control plane'],
   ['node-role.kubernetes.io/master', 'is of the control plane'],
   ['ToBeDeletedByClusterAutoscaler', 'is being removed by cluster-autoscaler'],
@@ -43,7 +43,7 @@ export const noMovesReason = ({ node, claim }: Destination): string | undefined 
   if (claim === undefined && !isForeign({ node, claim })) {
     return `has the label ${KARPENTER_NODEPOOL} and no NodeClaim that the plan names`;
   }
-  if (isOfFargate(node)) return 'is not managed by Karpenter but by Fargate';
+  if (isOfFargate(node)) return `is ${OF_FARGATE}`;
   const label = LABELS.find(([key, value]) => {
     const found = valueAt(labels, key);
     return found !== undefined && (value === undefined || found === value);
@@ -52,14 +52,6 @@ export const noMovesReason = ({ node, claim }: Destination): string | undefined 
   return label?.[2] ?? (taint && TAINTS.get(taint.key));
 };
 
-const kindOf = ({ metadata }: Node): readonly (readonly [string, string | undefined])[] =>
-  [OS, ARCH].map((key) => [key, valueAt(metadata.labels, key)] as const);
-
-const named = (node: Node): string =>
-  kindOf(node)
-    .map(([, value]) => value ?? 'unknown')
-    .join('/');
-
 /**
  * Why a pod is not moved from a node to this one; undefined when it may be. Images without a selector are known to run on the
  * pod's present kind of machine only; of nodes with a NodeClaim the NodePool says which kinds do.
@@ -67,9 +59,8 @@ const named = (node: Node): string =>
 export const noMoveReason = (to: Destination, source: Node | undefined): string | undefined => {
   const reason = noMovesReason(to);
   if (reason !== undefined || to.claim !== undefined || source === undefined) return reason;
-  return named(to.node) === named(source)
-    ? undefined
-    : `is ${named(to.node)}, and the pod runs on ${named(source)}`;
+  const [there, here] = [platformOf(to.node), platformOf(source)];
+  return there === here ? undefined : `is ${there}, and the pod runs on ${here}`;
 };
 
 /** The same as a selector of nodes for the pods that move, where it keeps them off one of these nodes at all. */
@@ -78,21 +69,16 @@ export const selectorsOfMoves = (
   receiving: (index: number) => boolean,
 ): ((pod: Pod) => readonly NodeSelector[]) => {
   const foreign = facts.filter((each, index) => receiving(index) && isForeign(each));
-  const kinds = new Set(foreign.map(({ node }) => named(node)));
+  const kinds = new Set(foreign.map(({ node }) => platformOf(node)));
   const byName = new Map<string, readonly NodeSelector[]>();
   if (kinds.size > 0) {
     for (const { node } of facts) {
-      if (kinds.size === 1 && kinds.has(named(node))) continue;
-      const same = kindOf(node).map(([key, value]) =>
-        value === undefined
-          ? { key, operator: 'DoesNotExist' as const }
-          : { key, operator: 'In' as const, values: [value] },
-      );
+      if (kinds.size === 1 && kinds.has(platformOf(node))) continue;
       byName.set(node.metadata.name, [
         {
           nodeSelectorTerms: [
             { matchExpressions: [{ key: KARPENTER_NODEPOOL, operator: 'Exists' }] },
-            { matchExpressions: same },
+            ...samePlatformTerms(node),
           ],
         },
       ]);
