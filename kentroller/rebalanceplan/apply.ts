@@ -66,9 +66,9 @@ export const apply = async (
     case 'wait-in-phase':
       return status.setCondition(step.phase, 'False', step.reason, step.message, now);
     case 'free':
-      return void (await freeNode(w, plan, step.claim));
+      return void (await freeNode(w, plan, step.place));
     case 'start':
-      if (!(await takeNodes(w, plan, step.claims))) return SKIPPED;
+      if (!(await takeNodes(w, plan, step.places))) return SKIPPED;
       return inOrder(
         freeze(state),
         merge({

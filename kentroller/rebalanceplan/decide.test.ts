@@ -30,7 +30,7 @@ checkCases([
   [
     'a plan that waits for a node expires too',
     { ...PENDING, metadata: { ...PENDING.metadata, creationTimestamp: make.ago(86_401) } },
-    { claimsInUse: new Set(['blue']) },
+    { placesOfOthers: new Set(['blue']) },
     ['finish Expired'],
   ],
   [
@@ -53,7 +53,7 @@ checkCases([
   [
     'a plan that shares a node with a running plan waits',
     PENDING,
-    { claimsInUse: new Set(['blue']) },
+    { placesOfOthers: new Set(['blue']) },
     ['wait-to-start NodeInUse'],
   ],
   [

@@ -6,7 +6,7 @@ import { executionPhaseOf, hasBegunToMove, isFinished, isRunning } from '../../a
 import { limitFailure, limitWait, unknownLimitWait } from './clusterlimit.ts';
 import { decideCreation } from './create/decide.ts';
 import { unlockSteps } from './create/nodelock.ts';
-import { claimsToTake, freeSteps, inUseReason } from './create/nodeuse.ts';
+import { freeSteps, inUseReason, placesToTake } from './create/nodeuse.ts';
 import { beyondPoolFailure } from './create/ordersteps.ts';
 import { decideSavings, recheckSavings } from './create/savingscheck.ts';
 import { blockedFailure } from './drain/blockers.ts';
@@ -110,7 +110,7 @@ const decideStart = (state: ExecutionState): Decision => {
     return steps({
       kind: 'start',
       budgets: poolBudgets(state),
-      claims: claimsToTake(state),
+      places: placesToTake(state),
       reason: 'PlanStarted',
       message: 'Executing the plan',
     });

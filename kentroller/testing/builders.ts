@@ -222,7 +222,7 @@ export const executionState = (p: RebalancePlan, o: Partial<ExecutionState> = {}
   unavailable: [],
   zoneIds: new Map(),
   shiftedZones: [],
-  claimsInUse: new Set(),
+  placesOfOthers: new Set(),
   isEnabled: true,
   belowLimit: undefined,
   clusterNodes: { total: 10, unready: 0 },

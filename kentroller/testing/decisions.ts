@@ -19,6 +19,7 @@ export const describeStep = (step: Step): string => {
     case 'attempt-succeeded':
       return `attempt-succeeded ${step.attempt.claimName}`;
     case 'free':
+      return `free ${step.place}`;
     case 'delete-claim':
     case 'record-deletion':
     case 'keep-node':

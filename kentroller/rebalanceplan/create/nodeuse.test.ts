@@ -96,7 +96,7 @@ t.test('all plans take nodes in the same order, those to remove and those to fil
   };
   const nodeClaims = new Map(['a', 'b', 'c', 'z'].map((name) => [name, make.nodeClaim(name)]));
   const [step] = decide(make.executionState(plan, { nodeClaims })).steps;
-  t.match(step, { kind: 'start', claims: ['a', 'b', 'c', 'z'] });
+  t.match(step, { kind: 'start', places: ['a', 'b', 'c', 'z'] });
 });
 
 t.test('a plan that has waited counts again what stays on its destinations', async (t) => {

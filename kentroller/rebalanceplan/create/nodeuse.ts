@@ -23,14 +23,14 @@ const marked = ({ nodeClaims, nodes }: UseState, place: string): NodeClaim | Nod
   foreignNodeOf(place) === undefined ? nodeClaims.get(place) : nodes.get(place);
 
 /** What the plan takes at its start, in the order that all plans keep to: so one of them always gets all. */
-export const claimsToTake = (state: UseState): readonly string[] =>
+export const placesToTake = (state: UseState): readonly string[] =>
   placesInUse(state.plan)
     .filter((place) => marked(state, place)?.metadata.deletionTimestamp === undefined)
     .toSorted((a, b) => (a < b ? -1 : 1));
 
 /** Why the plan can't have all of its nodes now; undefined when nothing known speaks against it. */
-export const inUseReason = (state: UseState & Pick<ExecutionState, 'claimsInUse'>): string | undefined => {
-  const { plan, nodes, claimsInUse } = state;
+export const inUseReason = (state: UseState & Pick<ExecutionState, 'placesOfOthers'>): string | undefined => {
+  const { plan, nodes, placesOfOthers } = state;
   for (const place of placesInUse(plan)) {
     const object = marked(state, place);
     const user = object && parseOwnerMark(foreignMark(plan, object, IN_USE_BY));
@@ -41,7 +41,7 @@ export const inUseReason = (state: UseState & Pick<ExecutionState, 'claimsInUse'
       return `${what} is being removed by node consolidation`;
     }
     if (user) return `${what} is in use by RebalancePlan ${user.name}`;
-    if (claimsInUse.has(place)) return `${what} is in use by another running plan`;
+    if (placesOfOthers.has(place)) return `${what} is in use by another running plan`;
   }
   return undefined;
 };
@@ -54,8 +54,6 @@ export const freeSteps = (state: UseState): readonly Step[] => {
     if (!object || !isMarkedBy(state.plan, object, IN_USE_BY)) return [];
     const node = foreignNodeOf(place);
     const what = node === undefined ? `NodeClaim ${place}` : `node ${node}`;
-    return [
-      { kind: 'free', claim: place, reason: 'NodeFreed', message: `Other plans may use ${what} again` },
-    ];
+    return [{ kind: 'free', place, reason: 'NodeFreed', message: `Other plans may use ${what} again` }];
   });
 };

@@ -4,7 +4,7 @@ import { IN_USE_BY, PREPARING_TAINT, ZONE } from '../../../api/labels.ts';
 import type { Node, Taint } from '../../../api/objects.ts';
 import * as make from '../../testing/builders.ts';
 import { BLUE, describeStep } from '../../testing/decisions.ts';
-import { claimsToTake, freeSteps, inUseReason } from '../create/nodeuse.ts';
+import { freeSteps, inUseReason, placesToTake } from '../create/nodeuse.ts';
 import { decide } from '../decide.ts';
 import type { Phase } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
@@ -186,13 +186,13 @@ t.test('a plan has a destination that Karpenter does not own to itself, and give
     make.executionState(plan, {
       nodeClaims: new Map([...BLUE.nodeClaims]),
       nodes: new Map([...BLUE.nodes, ['node/managed', node]]),
-      claimsInUse: new Set(inUse),
+      placesOfOthers: new Set(inUse),
     });
   const managed = make.node('managed');
-  t.same(claimsToTake(stateWith(managed)), ['blue', 'node/managed']);
+  t.same(placesToTake(stateWith(managed)), ['blue', 'node/managed']);
   t.equal(inUseReason(stateWith(managed)), undefined);
   t.match(inUseReason(stateWith(other)), /^Node .*managed is in use by RebalancePlan other$/);
   t.match(inUseReason(stateWith(managed, ['node/managed'])), /managed is in use by another running plan$/);
   const ours = make.node('managed', { annotations: { [IN_USE_BY]: ownerMark(plan) } });
-  t.match(freeSteps(stateWith(ours)), [{ kind: 'free', claim: 'node/managed' }]);
+  t.match(freeSteps(stateWith(ours)), [{ kind: 'free', place: 'node/managed' }]);
 });

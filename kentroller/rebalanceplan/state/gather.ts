@@ -133,7 +133,7 @@ const clusterHourly = (nodes: readonly Node[], offerings: Offerings | undefined)
 };
 
 /** What other running plans have to themselves. */
-const claimsInUse = ({ plans }: Caches, { metadata: { name } }: RebalancePlan): ReadonlySet<string> => {
+const placesOfOthers = ({ plans }: Caches, { metadata: { name } }: RebalancePlan): ReadonlySet<string> => {
   const others = plans.list().filter((other) => isRunning(other) && other.metadata.name !== name);
   return new Set(others.flatMap(placesInUse));
 };
@@ -233,7 +233,7 @@ export const gather = async (
     unavailable: caches.unavailable.list(),
     zoneIds,
     shiftedZones: shiftedZonesOf(sources.zonalShifts?.()?.zones ?? [], zoneIds),
-    claimsInUse: claimsInUse(caches, plan),
+    placesOfOthers: placesOfOthers(caches, plan),
     isEnabled: sources.isEnabled(),
     clusterNodes: countUnready(all),
     belowLimit: sources.limitOf?.(plan, offerings?.catalogue ?? NO_CATALOGUE),

@@ -95,7 +95,7 @@ export interface ExecutionState {
   /** Zones that nothing is ordered in and no pod is moved into. */
   readonly shiftedZones: readonly ShiftedZone[];
   /** NodeClaims that other running plans use, and nodes that Karpenter does not own which they fill, as destinations. */
-  readonly claimsInUse: ReadonlySet<string>;
+  readonly placesOfOthers: ReadonlySet<string>;
   /** False while no plan may start; running plans go on. */
   readonly isEnabled: boolean;
   /** Why the cluster would be too small without the plan's nodes; added nodes count until they are ordered, and when they stand. */

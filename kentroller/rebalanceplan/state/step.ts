@@ -30,10 +30,10 @@ export type Step = Why &
     | {
         readonly kind: 'start';
         readonly budgets: NonNullable<RebalancePlanStatus['nodePoolBudgets']>;
-        /** NodeClaims that the plan takes for itself, in this order. */
-        readonly claims: readonly string[];
+        /** NodeClaims, and nodes without one, that the plan takes for itself, in this order. */
+        readonly places: readonly string[];
       }
-    | { readonly kind: 'free'; readonly claim: string }
+    | { readonly kind: 'free'; readonly place: string }
     | { readonly kind: 'lock'; readonly node: string }
     | { readonly kind: 'unlock'; readonly node: string }
     | {
