@@ -7,7 +7,7 @@ import { createLogger } from '../kube/component/log.ts';
 import { KubeError } from '../kube/errors.ts';
 import { MemoryApi, typed } from '../kube/testing/memory/api.ts';
 import { memoryClient } from '../kube/testing/memory/client.ts';
-import { notFound } from '../kube/testing/memory/errors.ts';
+import { unserved } from '../kube/testing/memory/errors.ts';
 import { readBufferPods } from './capacitybuffers.ts';
 import { gatherForPlans } from './snapshot.ts';
 import { memoryCaches } from './testing/memorycaches.ts';
@@ -39,7 +39,7 @@ const read = (
     api.create(CAPACITY_BUFFERS, typed(CAPACITY_BUFFERS, { metadata, ...buffer }));
   }
   const client = memoryClient(api, async (call, serve) => {
-    if (!isServed && call.resource.kind === 'CapacityBuffer') throw notFound('the kind');
+    if (!isServed && call.resource.kind === 'CapacityBuffer') throw unserved();
     return serve();
   });
   return readBufferPods({ client, signal: new AbortController().signal });

@@ -4,11 +4,14 @@ const of = (status: number, reason: string, message: string, retryAfter?: string
   fromStatus({ server: 'memory', status, retryAfter }, { message, reason });
 
 /** The API server's answers other than 2xx. */
-export const notFound = (what: string, details?: { name: string; kind: string }): KubeError =>
+export const notFound = (what: string, details: { name: string; kind: string }): KubeError =>
   fromStatus(
     { server: 'memory', status: 404 },
-    { message: `${what} not found`, reason: 'NotFound', ...(details && { details }) },
+    { message: `${what} not found`, reason: 'NotFound', details },
   );
+/** The answer for a kind that is not served. */
+export const unserved = (): KubeError =>
+  fromStatus({ server: 'memory', status: 404, auditId: 'memory' }, { message: '404 page not found' });
 export const alreadyExists = (what: string): KubeError => of(409, 'AlreadyExists', `${what} already exists`);
 export const conflict = (what: string, why: string): KubeError =>
   of(409, 'Conflict', `Operation cannot be fulfilled on ${what}: ${why}`);
