@@ -34,7 +34,7 @@ const missing = async (
       return { status: { allowed: allowed(verb, resource) } };
     }
     const resources = served[path];
-    if (!resources) throw new KubeError('not found', { kind: 'not-found', status: 404 });
+    if (!resources) throw new KubeError('not found', { kind: 'unserved', status: 404 });
     return { resources: resources.map((name) => ({ name })) };
   };
   const client = { request } as unknown as KubeClient;
