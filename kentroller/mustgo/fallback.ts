@@ -24,13 +24,14 @@ const isSpot = ({ key, operator, values = [] }: SelectorRequirement): boolean =>
   return key === KARPENTER_CAPACITY_TYPE && operator === 'In' && values.length === 1 && values[0] === 'spot';
 };
 
-/** Whether a pod wants a spot node where there is one: by a toleration, a selector, or a preference. */
-export const asksForSpot = ({ spec }: Pod): boolean => {
+/** Whether a pod wants a spot node where there is one: by a label, a toleration, a selector, or a preference. */
+export const asksForSpot = ({ metadata, spec }: Pod): boolean => {
   const { nodeSelector, tolerations = [], affinity } = spec;
   const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
   const preferred = affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
   const terms = [...(required ?? []), ...preferred.map(({ preference }) => preference)];
   return (
+    valueAt(metadata.labels, SPOT) === 'true' ||
     valueAt(nodeSelector, SPOT) === 'true' ||
     tolerations.some(({ key }) => key === SPOT) ||
     terms.some(({ matchExpressions = [] }) => matchExpressions.some(isSpot))

@@ -25,11 +25,15 @@ const periodOf = (now: PoliciesNow): number | undefined =>
 
 const NO_BACKUPS = 'spotBackups.enabled is not true, and on-demand nodes that stand in for spot stay';
 
-/** What else of the policy every plan keeps to that buys spot; undefined where it is as cheap as can be. */
+/** What else of the policy plans keep to that buy spot; undefined where it is as cheap as can be. */
 const buyingOf = (now: PoliciesNow): string | undefined => {
-  const spot = now.known ? now.policies.spotInstances : undefined;
+  const policies = now.known ? now.policies : undefined;
+  const spot = policies?.spotInstances;
   const kept = [
     ...(spot?.interruptionTolerance === 'leastInterrupted' ? ['what was interrupted least is bought'] : []),
+    ...(spot && policies?.unschedulablePods
+      ? ['pods without a node that ask for spot are bought onto it']
+      : []),
     ...(spot?.diversity ? ['workloads are spread over spot pools'] : []),
   ];
   return kept.length > 0 ? kept.join(', and ') : undefined;

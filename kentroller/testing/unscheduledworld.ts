@@ -7,6 +7,7 @@ import { createLogger } from '../../kube/component/log.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
 import { MemoryApi } from '../../kube/testing/memory/api.ts';
 import { memoryClient } from '../../kube/testing/memory/client.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { verifyPlan } from '../../planner/plan/verify.ts';
 import { type ProvisionRequest, provision } from '../../planner/provision.ts';
 import { makeNode, makePod, makePool } from '../../planner/testing/builders.ts';
@@ -46,6 +47,7 @@ export class UnscheduledWorld {
   readonly api = new MemoryApi({ now: () => this.now });
   autoscalers: readonly HorizontalPodAutoscaler[] = [];
   followsKarpenter = false;
+  catalogue: Catalogue = smallCatalogue;
   window: Window = { idleMs: 0, maxMs: 0 };
   readonly requests: ProvisionRequest[] = [];
   /** Events of pods: reason, pod and message. */
@@ -131,7 +133,7 @@ export class UnscheduledWorld {
     const options: CycleOptions = {
       client,
       caches,
-      catalogue: async () => smallCatalogue,
+      catalogue: async () => this.catalogue,
       autoscalers: { list: () => this.autoscalers },
       provisioning: async (request) => {
         this.requests.push(request);

@@ -19,6 +19,7 @@ import { isOpen } from '../pods.ts';
 import { type DueReplicas, podsAndReplicas } from '../replicas.ts';
 import { comingPods } from './comingpods.ts';
 import { withinConstraints } from './constraints.ts';
+import { onSpotIfAsked } from './onspot.ts';
 import { expectedPodsOf, type Purchase, purchasesOf } from './purchase.ts';
 import { type Request, searchForPods } from './search.ts';
 
@@ -54,7 +55,9 @@ const planningSnapshot = async (
   // A purchase that is under way has bought it.
   const isBought = plans.some((plan) => isOfUnscheduledPods(plan) && isOpen(plan));
   const headroom = isBought ? [] : headroomPods(policies.unschedulablePods, { nodes, nodeClaims }, isScoped);
-  const coming = countedOf(await comingPods(o, replicas, whole.replicaSets));
+  const asBought = (all: readonly Pod[]): readonly Pod[] =>
+    policies.spotInstances ? all.map(onSpotIfAsked) : all;
+  const coming = asBought(countedOf(await comingPods(o, replicas, whole.replicaSets)));
   const real = new Set(o.caches.pods.by(UNASSIGNED, '').map(podName));
   const pending = whole.pods.filter((pod) => !pod.spec.nodeName);
   const usable = o.followsKarpenter
@@ -68,7 +71,7 @@ const planningSnapshot = async (
       ...pending.filter(
         (pod) => real.has(podName(pod)) && pod.status?.nominatedNodeName && !isAwaitingPlan(pod),
       ),
-      ...pods,
+      ...asBought(pods),
       ...coming,
       ...headroom,
     ],
