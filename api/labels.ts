@@ -122,7 +122,7 @@ export const REQUEST_EVICT_ONLY = 'descheduler.alpha.kubernetes.io/request-evict
 export const EVICTION_IN_PROGRESS = 'descheduler.alpha.kubernetes.io/eviction-in-progress';
 
 /**
- * The nomination of a pod that a plan is about to be made for: Karpenter buys no node for a nominated pod. Followed by '.1' or '.2'
+ * The nomination of a pod that a plan is about to be made for: Karpenter buys no node for a nominated pod. Followed by '.1' to '.9'
  * where the API server has kept it so often against kube-scheduler.
  */
 export const AWAITS_PLAN = 'autoscaling.cast.ai.awaits-plan';

@@ -133,7 +133,12 @@ t.test('kube-scheduler leaves no pod that it refuses without a nomination', asyn
     ['refused for the first time', { isRefused: false }, AWAITS_PLAN],
     ['refused again', { isRefused: true, nomination: AWAITS_PLAN }, `${AWAITS_PLAN}.1`],
     ['and again', { isRefused: true, nomination: `${AWAITS_PLAN}.1` }, `${AWAITS_PLAN}.2`],
-    ['for the third time without us', { isRefused: true, nomination: `${AWAITS_PLAN}.2` }, undefined],
+    [
+      'fault: nine times before kentroller writes',
+      { isRefused: true, nomination: `${AWAITS_PLAN}.8` },
+      `${AWAITS_PLAN}.9`,
+    ],
+    ['for the tenth time without us', { isRefused: true, nomination: `${AWAITS_PLAN}.9` }, undefined],
     ['left to others', { isRefused: true }, undefined],
     ['nominated to a machine that has not joined', { isRefused: true, nomination: 'a-claim' }, AWAITS_PLAN],
     [

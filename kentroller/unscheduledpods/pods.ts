@@ -17,7 +17,7 @@ import {
 import { valueAt } from '../../api/records/valueat.ts';
 import { movedByPlans } from '../followkarpenter/pods.ts';
 
-/** Whether a pod's nomination is as it was written: neither taken off, nor kept against kube-scheduler once or twice. */
+/** Whether a pod's nomination is as it was written: neither taken off, nor kept against kube-scheduler. */
 export const isHeldInFull = ({ status }: Pod): boolean => status?.nominatedNodeName === AWAITS_PLAN;
 
 /** Whether kube-scheduler would leave a nomination on the pod for ever: such a pod is never nominated for a plan. */
