@@ -1,7 +1,8 @@
 import * as labels from '../../api/labels.ts';
 import type { KubeObject, Node, Pod } from '../../api/objects.ts';
+import { isUnschedulable, podName } from '../../api/pods.ts';
 import { NODES, PODS, type Resource } from '../../api/resources.ts';
-import { createCache } from '../../kube/cache/cache.ts';
+import { type Change, createCache } from '../../kube/cache/cache.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 
@@ -64,3 +65,34 @@ export const witness = async (client: KubeClient, namespace: string): Promise<Wi
     stop: () => stopping.abort(new Error('the test is over')),
   };
 };
+
+/** Records of pods that kube-scheduler refused whether they were nominated, version by version: Karpenter buys for those that were not. */
+export class NominationWitness {
+  /** Names of the pods, each with whether it was nominated in the version that it was first seen refused in. */
+  readonly #refused = new Map<string, boolean>();
+  /** Versions of pods that were refused and not nominated, with when they were seen. */
+  readonly unheld: string[] = [];
+
+  look({ type, object: pod }: Change<Pod>): void {
+    if (type === 'delete' || !isUnschedulable(pod) || pod.spec.nodeName) return;
+    const isNominated = (pod.status?.nominatedNodeName ?? '') !== '';
+    const name = podName(pod);
+    if (!this.#refused.has(name)) this.#refused.set(name, isNominated);
+    if (!isNominated)
+      this.unheld.push(`${name} at version ${pod.metadata.resourceVersion}, ${new Date().toISOString()}`);
+  }
+
+  /** Pods that were nominated by the write that refused them: the API server's policy does that, and kentroller comes a version later. */
+  get nominatedAtOnce(): readonly string[] {
+    return [...this.#refused].flatMap(([name, isAtOnce]) => (isAtOnce ? [name] : []));
+  }
+
+  get refused(): readonly string[] {
+    return [...this.#refused.keys()];
+  }
+
+  clear(): void {
+    this.#refused.clear();
+    this.unheld.length = 0;
+  }
+}
