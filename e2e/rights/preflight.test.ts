@@ -53,6 +53,11 @@ t.test('before an installation, it says what stands against one', async (t) => {
   t.same([state('kubernetes'), state('karpenter-crds')], ['fine', 'fine']);
   t.same([state('installation'), state('may-install')], ['skipped', 'fine']);
   t.equal(state('rights'), undefined, 'nobody is asked about accounts that are not there');
+  t.match(
+    checks.find(({ name }) => name === 'left-over'),
+    { state: 'note', message: /^CustomResourceDefinition .*without our Deployments/ },
+    'our CRDs are there already',
+  );
 });
 
 t.test('whoever may create, but not patch, escalate or bind, is told so', async (t) => {
