@@ -1,17 +1,24 @@
 import t from 'tap';
+import { IN_USE_BY, KARPENTER_DO_NOT_DISRUPT, KARPENTER_NODEPOOL, PIN } from '../api/labels.ts';
+import type { Node } from '../api/objects.ts';
 import {
   NODE_CLAIMS,
+  NODES,
   REBALANCE_PLAN_CLAIMS,
   REBALANCE_PLANS,
   UNAVAILABLE_OFFERINGS,
 } from '../api/resources.ts';
+import { createCache } from '../kube/cache/cache.ts';
+import type { KubeClient } from '../kube/client/client.ts';
+import { createLogger } from '../kube/component/log.ts';
 import { until } from '../kube/testing/until.ts';
+import { NODE_LABEL } from './ground/node/kubelet.ts';
 import { claimEnded, claimRebalance, ENDS, planOf } from './support/claim.ts';
 import { controlOf } from './support/components.ts';
 import { outcomeOf } from './support/outcome.ts';
 import { onStage } from './support/stage.ts';
 import { witness } from './support/witness.ts';
-import { podsRunning } from './support/workload.ts';
+import { applyDeployment, podsRunning } from './support/workload.ts';
 
 t.test('capacity that the cloud has not got is recorded, and the second attempt succeeds', (t) =>
   onStage(t, { name: 'capacity', machines: 3 }, async ({ client, ground, name }) => {
@@ -76,5 +83,88 @@ t.test('capacity that the cloud has not got is recorded, and the second attempt 
       },
       { timeoutMs: 180_000, everyMs: 5_000 },
     );
+  }),
+);
+
+/** The node where our components run, which Karpenter does not own. */
+const nodeOfOthers = async (client: KubeClient): Promise<Node> => {
+  const { items } = await client.list(NODES, { labelSelector: NODE_LABEL });
+  const node = items.find(({ metadata }) => metadata.labels?.[KARPENTER_NODEPOOL] === undefined);
+  if (!node) throw new Error(`no node carries the label ${NODE_LABEL}`);
+  return node;
+};
+
+/** Every state of a node that the API server tells of from now on. */
+const statesOf = async (client: KubeClient, name: string) => {
+  const log = createLogger({ component: 'capacity-test', level: 'silent' });
+  const nodes = createCache({ client, log, resource: NODES });
+  const states: Node[] = [];
+  nodes.onChange(({ type, object }) => {
+    if (type !== 'delete' && object.metadata.name === name) states.push(object);
+  });
+  const stopping = new AbortController();
+  nodes.start(stopping.signal);
+  await nodes.synced(stopping.signal);
+  return { states, stop: () => stopping.abort() };
+};
+
+t.test('pods move to a node that Karpenter does not own, run there, and nothing is bought', (t) =>
+  onStage(t, { name: 'others', machines: 1, deployments: 0 }, async ({ client, ground, name, machines }) => {
+    const { metadata } = await nodeOfOthers(client);
+    const there = metadata.name;
+    // Closed while its pods start, so that they start on Karpenter's machine.
+    t.teardown(() => ground.kubectl(['uncordon', there]));
+    await ground.kubectl(['cordon', there]);
+    await applyDeployment(client, {
+      namespace: name,
+      name: 'app',
+      replicas: 2,
+      cpu: '20m',
+      memory: '16Mi',
+      pool: name,
+      podSpec: { nodeSelector: {}, tolerations: [{ key: NODE_LABEL, operator: 'Exists' }] },
+    });
+    const before = await podsRunning(client, name, 2, 60_000);
+    t.notOk(before.some(({ spec }) => spec.nodeName === there));
+    await ground.kubectl(['uncordon', there]);
+    const { states, stop } = await statesOf(client, there);
+    t.teardown(stop);
+    const seen = await witness(client, name);
+    t.teardown(() => seen.stop());
+
+    await claimRebalance(client, { name, pool: name });
+    const claim = await claimEnded(client, name, 180_000);
+    t.equal(claim.status?.state, 'Completed', claim.status?.errorMessage ?? 'the claim completed');
+    const plan = await planOf(client, name);
+    t.equal(plan.status?.state, 'Done', JSON.stringify(plan.status?.warnings));
+    t.same(plan.spec.nodeClaimsToAdd ?? [], [], 'nothing is bought');
+    t.match(plan.spec.nodeClaimsToDelete, [{ nodeClaimName: machines[0] }]);
+    t.match(
+      plan.spec.podsToMigrate?.map(({ dstNodeName, dstNodeUID }) => [dstNodeName, dstNodeUID]),
+      [
+        [there, metadata.uid],
+        [there, metadata.uid],
+      ],
+    );
+
+    const after = await podsRunning(client, name, 2, 60_000);
+    for (const pod of after) {
+      t.equal(pod.spec.nodeName, there);
+      t.ok(pod.metadata.annotations?.[PIN], 'the pod took a slot of its plan');
+    }
+    t.strictSame([...seen.failed], [], 'no pod was in phase Failed at any time');
+    await t.rejects(client.get(NODE_CLAIMS, { name: machines[0] ?? '' }), "Karpenter's machine is gone");
+
+    const owner = `${plan.metadata.name}/${plan.metadata.uid}`;
+    const marks = states.map((each) => each.metadata.annotations?.[IN_USE_BY]);
+    t.ok(marks.includes(owner), 'the plan had the node to itself');
+    const last = await client.get(NODES, { name: there });
+    t.equal(last.metadata.annotations?.[IN_USE_BY], undefined, 'and gave it back');
+    const changed = states.map(({ metadata, spec }) => [
+      metadata.annotations?.[KARPENTER_DO_NOT_DISRUPT],
+      spec?.unschedulable ?? false,
+      spec?.taints?.map(({ key }) => key).join(),
+    ]);
+    t.same(new Set(changed.map((each) => JSON.stringify(each))), new Set([`[null,false,"${NODE_LABEL}"]`]));
   }),
 );
