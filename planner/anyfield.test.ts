@@ -3,6 +3,7 @@ import { catalogueFromKwok } from './model/catalogue.ts';
 import { snapshotFromList } from './model/snapshot.ts';
 import { provision } from './provision.ts';
 import { rebalance } from './rebalance.ts';
+import { changed, pathsOf } from './testing/paths.ts';
 import { richList } from './testing/richlist.ts';
 
 const NOW = Date.parse('2026-06-01T12:00:00Z');
@@ -26,31 +27,6 @@ const catalogue = catalogueFromKwok(
     ],
   })),
 );
-
-type Path = readonly (string | number)[];
-
-/** Every path of a value, the longest first. */
-const pathsOf = (value: unknown, at: Path = []): Path[] => {
-  if (typeof value !== 'object' || value === null) return [at];
-  const inner = Object.entries(value).flatMap(([key, item]) =>
-    pathsOf(item, [...at, Array.isArray(value) ? Number(key) : key]),
-  );
-  return at.length > 0 ? [...inner, at] : inner;
-};
-
-/** A copy with the value at the path deleted, or replaced. */
-const changed = (value: unknown, [key, ...rest]: Path, by: unknown): unknown => {
-  if (key === undefined) return by;
-  if (Array.isArray(value)) {
-    return by === undefined && rest.length === 0
-      ? value.filter((_, index) => index !== key)
-      : value.map((item, index) => (index === key ? changed(item, rest, by) : item));
-  }
-  const { [String(key)]: item, ...others } = value as Record<string, unknown>;
-  return by === undefined && rest.length === 0
-    ? others
-    : { ...others, [String(key)]: changed(item, rest, by) };
-};
 
 /** The sentence that refuses a list; empty when plans were made. Throws every other error. */
 const ask = (list: unknown): string => {

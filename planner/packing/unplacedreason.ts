@@ -41,7 +41,10 @@ interface Demand {
 }
 
 const demandsOf = (term: NodeSelectorTerm | undefined, from: string): Demand[] =>
-  (term?.matchExpressions ?? []).map((requirement) => ({ requirement, from }));
+  [...(term?.matchExpressions ?? []), ...(term?.matchFields ?? [])].map((requirement) => ({
+    requirement,
+    from,
+  }));
 
 /** What a pod demands of node labels, one list per term of its affinity: any of them will do. */
 const demandLists = (pod: Pod, volumeTerms: readonly NodeSelectorTerm[]): readonly Demand[][] => {

@@ -64,8 +64,11 @@ const unpinnableReason = ({
 const bindingReason = (pod: Pod): string | undefined => {
   if (claimedDevices(pod) !== undefined) return 'it has resource claims to allocate';
   for (const volume of pod.spec.volumes ?? []) {
-    if (volume.persistentVolumeClaim || volume.ephemeral)
-      return `its volume ${volume.name} may have to be bound`;
+    if (volume.persistentVolumeClaim || volume.ephemeral) {
+      // Snapshots in files may lack any field.
+      const name = volume.name ?? volume.persistentVolumeClaim?.claimName ?? 'without a name';
+      return `its volume ${name} may have to be bound`;
+    }
   }
   return undefined;
 };

@@ -6,6 +6,12 @@ const APP: LabelSelector = {
   matchExpressions: [{ key: 'tier', operator: 'NotIn', values: ['x'] }],
 };
 
+/** Fields that types of ours leave out, since only reports read them. */
+const PROBES = {
+  startupProbe: { periodSeconds: 5, failureThreshold: 30 },
+  readinessProbe: { initialDelaySeconds: 20, successThreshold: 2 },
+};
+
 /** A small cluster with an object of every kind that plans depend on, as kubectl prints it. */
 export const richList = (): unknown => {
   const first = makeNode('n1', {
@@ -67,6 +73,7 @@ export const richList = (): unknown => {
         {
           name: 'main',
           resources: { requests: { cpu: '100m', memory: '1Gi' }, limits: { memory: '1Gi' } },
+          ...PROBES,
           ports: [{ containerPort: 80, hostPort: 8080, protocol: 'TCP', hostIP: '0.0.0.0' }],
         },
       ],
@@ -211,6 +218,47 @@ export const richList = (): unknown => {
       apiVersion: 'v1',
       metadata: { name: 'usual', namespace: 'default' },
       spec: { limits: [{ type: 'Container', default: { cpu: '1' }, defaultRequest: { cpu: '100m' } }] },
+    },
+    {
+      kind: 'EC2NodeClass',
+      apiVersion: 'karpenter.k8s.aws/v1',
+      metadata: { name: 'default' },
+      spec: {
+        kubelet: {
+          maxPods: 40,
+          podsPerCore: 20,
+          systemReserved: { memory: '100Mi' },
+          kubeReserved: { cpu: '50m' },
+          evictionHard: { 'memory.available': '5%' },
+        },
+        blockDeviceMappings: [{ deviceName: '/dev/xvda', rootVolume: true, ebs: { volumeSize: '20Gi' } }],
+        instanceStorePolicy: 'RAID0',
+      },
+      status: {
+        subnets: [{ id: 's-1', zone: 'us-west-2a', zoneID: 'usw2-az1' }],
+        capacityReservations: [
+          {
+            id: 'cr-1',
+            instanceType: 'm5.large',
+            availabilityZone: 'us-west-2a',
+            reservationType: 'default',
+            state: 'active',
+          },
+        ],
+        conditions: [{ type: 'Ready', status: 'True' }],
+      },
+    },
+    {
+      kind: 'NodeOverlay',
+      apiVersion: 'karpenter.sh/v1alpha1',
+      metadata: { name: 'cheaper' },
+      spec: {
+        weight: 10,
+        priceAdjustment: '-10%',
+        capacity: { 'example.com/slots': '2' },
+        requirements: [{ key: 'node.kubernetes.io/instance-type', operator: 'In', values: ['m5.large'] }],
+      },
+      status: { conditions: [{ type: 'Ready', status: 'True' }] },
     },
     {
       kind: 'DeviceClass',
