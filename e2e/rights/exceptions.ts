@@ -105,7 +105,7 @@ export const EXCEPTIONS: readonly Exception[] = [
     resource: 'configmaps',
     name: 'castai-kentroller-spot-prediction',
     namespace: 'castai-agent',
-    reason: 'Written only while predictions are on, which is not the default.',
+    reason: 'Read and written only while predictions are on, which is not the default.',
   },
   {
     account: KENTROLLER,

@@ -20,11 +20,42 @@ interface Decayed {
 const decayed = ({ value, at }: Decayed, now: number, halfLifeMs: number): number =>
   value * 2 ** (-Math.max(0, now - at) / halfLifeMs);
 
+/** What a history holds: offerings with numbers that fade, machines with when their interruption was counted. */
+export interface HistoryState {
+  readonly interruptions: readonly (readonly [offering: string, value: number, at: number])[];
+  readonly counted: readonly (readonly [machine: string, at: number])[];
+  readonly usualPrices: readonly (readonly [offering: string, value: number, at: number])[];
+}
+
+const flat = (map: ReadonlyMap<string, Decayed>): HistoryState['usualPrices'] =>
+  [...map].map(([key, { value, at }]) => [key, value, at]);
+
 /** What the offerings' past says of their nodes; numbers that fade, in memory of fixed size. */
 export class OfferingHistory {
   readonly #interruptions = new Map<string, Decayed>();
   readonly #counted = new Map<string, number>();
   readonly #usualPrices = new Map<string, Decayed>();
+
+  /** The oldest first. */
+  state(): HistoryState {
+    return {
+      interruptions: flat(this.#interruptions),
+      counted: [...this.#counted],
+      usualPrices: flat(this.#usualPrices),
+    };
+  }
+
+  /** Takes over what another one held; what this one knows already counts more. */
+  restore({ interruptions, counted, usualPrices }: HistoryState): void {
+    for (const [into, list] of [
+      [this.#interruptions, interruptions],
+      [this.#usualPrices, usualPrices],
+    ] as const)
+      for (const [key, value, at] of list.slice(-MOST_OFFERINGS))
+        if (!into.has(key)) into.set(key, { value, at });
+    for (const [machine, at] of counted.slice(-MOST_OFFERINGS))
+      if (!this.#counted.has(machine)) this.#counted.set(machine, at);
+  }
 
   /** Counts an interruption of a machine once, whoever tells of it and however often. */
   interrupted(offering: string, machine: string, at: number): void {

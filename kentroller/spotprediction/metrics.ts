@@ -60,7 +60,7 @@ export const queueMessages = (registry: Registry): Counter =>
 /** Up to the horizon. */
 const LEAD_SECONDS = [30, 60, 120, 300, 600, 900, 1_200, 1_500, 1_800];
 
-/** A scoreboard whose scores are metrics, since this process began to lead. */
+/** A scoreboard whose scores are metrics. */
 export const measuredScoreboard = (registry: Registry): Scoreboard => {
   const outcomes = counter(
     registry,

@@ -3,6 +3,7 @@ import { linkedController } from '../../kube/abort.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { Audit } from '../audit/trail.ts';
 import { type CycleMemory, type PredictionOptions, runCycle } from './cycle.ts';
+import type { Handover } from './handover.ts';
 import { SPOT_PREDICTION } from './history.ts';
 import type { PredictionSettings } from './settings.ts';
 
@@ -16,6 +17,7 @@ export interface RunOptions extends PredictionOptions {
   /** Whether something was heard since the last call. */
   readonly takeNews: () => boolean;
   readonly audit: Audit;
+  readonly handover: Handover;
 }
 
 /** Runs cycles until the signal aborts: at each poll interval, and at once when settings change or something is heard. */
@@ -45,7 +47,9 @@ export const predictContinuously = async (o: RunOptions): Promise<void> => {
       known = key;
       dueAt = o.clock.now() + settings.pollIntervalMs;
       try {
+        if (settings.enabled) await o.handover.take(o.signal);
         const outcome = await runCycle({ ...o, log }, settings, memory);
+        if (settings.enabled) await o.handover.save(o.signal);
         if (outcome !== said) {
           log.info({ outcome }, 'spot interruption prediction cycle');
           o.audit.note({ kind: 'decision', object, reason: 'SpotPredictionCycle', message: outcome });

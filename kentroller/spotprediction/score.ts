@@ -36,6 +36,22 @@ export interface ScoreListener {
   lead(model: string, seconds: number): void;
 }
 
+/** What a scoreboard holds: scores, alerts that wait to be judged, and machines whose interruption was counted. */
+export interface ScoreState {
+  readonly scores: readonly (readonly [model: string, score: ModelScore])[];
+  readonly alerts: readonly {
+    readonly model: string;
+    readonly machine: string;
+    readonly since: number;
+    readonly probability: number;
+    readonly alertAt: number;
+  }[];
+  readonly ended: readonly string[];
+}
+
+/** Alerts and ended machines that are handed over at most. */
+const MOST_HANDED_OVER = 1_000;
+
 const EMPTY: ModelScore = { hits: 0, falseAlarms: 0, missed: 0, squares: 0, windows: 0 };
 
 export class Scoreboard {
@@ -52,6 +68,30 @@ export class Scoreboard {
 
   scores(): ReadonlyMap<string, ModelScore> {
     return this.#scores;
+  }
+
+  /** What is no alert begins anew: its window of half an hour judges nobody. */
+  state(): ScoreState {
+    const alerts = [...this.#pending].flatMap(([model, ofModel]) =>
+      [...ofModel].flatMap(([machine, { since, probability, alertAt }]) =>
+        alertAt === undefined ? [] : [{ model, machine, since, probability, alertAt }],
+      ),
+    );
+    return {
+      scores: [...this.#scores],
+      alerts: alerts.toSorted((a, b) => a.alertAt - b.alertAt).slice(-MOST_HANDED_OVER),
+      ended: [...this.#ended].slice(-MOST_HANDED_OVER),
+    };
+  }
+
+  /** Takes over what another one held, before this one has seen anything. */
+  restore({ scores, alerts, ended }: ScoreState): void {
+    for (const [model, score] of scores) this.#add(model, score);
+    for (const { model, machine, ...pending } of alerts) {
+      const ofModel = this.#pending.get(model) ?? new Map<string, Pending>();
+      this.#pending.set(model, ofModel.set(machine, pending));
+    }
+    this.#ended = new Set([...this.#ended, ...ended]);
   }
 
   #add(model: string, change: Partial<ModelScore>): void {

@@ -5,6 +5,7 @@ import type { Audit } from '../audit/trail.ts';
 import type { Options } from '../options.ts';
 import type { PredictionOptions } from './cycle.ts';
 import { OfferingHistory } from './evidence.ts';
+import { createHandover } from './handover.ts';
 import { measuredScoreboard, predictionMetrics, queueMessages } from './metrics.ts';
 import { createPredictionRecord } from './record.ts';
 import { predictContinuously } from './run.ts';
@@ -62,12 +63,16 @@ export const predictInterruptions = (
     // The key of the audit API is no other server's business.
     token: ownUrl ? '' : options.apiKey,
   });
+  const history = new OfferingHistory();
+  const scores = measuredScoreboard(o.registry);
+  const place = { client, namespace: options.podNamespace, log, now: clock.now };
   return predictContinuously({
     ...o,
     listeners: [events, notices ?? withoutQueue, mlApi].map((source) => new Listener(source)),
-    history: new OfferingHistory(),
-    scores: measuredScoreboard(o.registry),
-    record: createPredictionRecord({ client, namespace: options.podNamespace, log, now: clock.now }),
+    history,
+    scores,
+    handover: createHandover({ ...place, history, scores }),
+    record: createPredictionRecord(place),
     metrics: predictionMetrics(o.registry),
     settings: () => predictionSettings(options, o.features()),
     open: (signal) => {

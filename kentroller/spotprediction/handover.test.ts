@@ -1,0 +1,169 @@
+import { Registry } from 'prom-client';
+import t from 'tap';
+import { CONFIG_MAPS } from '../../api/resources.ts';
+import type { Logger } from '../../kube/component/log.ts';
+import { MemoryApi } from '../../kube/testing/memory/api.ts';
+import { type Call, memoryClient } from '../../kube/testing/memory/client.ts';
+import { OfferingHistory } from './evidence.ts';
+import { createHandover } from './handover.ts';
+import { measuredScoreboard } from './metrics.ts';
+import { createPredictionRecord, PREDICTION_CONFIG_MAP } from './record.ts';
+import type { ScoredMachine } from './score.ts';
+
+/** What one leader has learned is the next one's: seed 003, spot interruption prediction. */
+
+const START = Date.parse('2026-11-22T12:00:00Z');
+const MINUTE = 60_000;
+const { signal } = new AbortController();
+const where = { name: PREDICTION_CONFIG_MAP, namespace: 'castai-agent' };
+
+/** A cluster with leaders one after the other. */
+const cluster = () => {
+  const api = new MemoryApi({ now: () => clock.now });
+  const clock = { now: START };
+  const said: string[] = [];
+  const say = (_: object, text: string): void => void said.push(text);
+  const log = { info: say, warn: say } as unknown as Logger;
+  let fails: (call: Call) => boolean = () => false;
+  const client = memoryClient(api, async (call, serve) => {
+    if (fails(call)) throw new Error('the server is away');
+    return serve();
+  });
+  return {
+    api,
+    clock,
+    said,
+    fail: (when: typeof fails) => {
+      fails = when;
+    },
+    leader: () => {
+      const history = new OfferingHistory();
+      const registry = new Registry();
+      const scores = measuredScoreboard(registry);
+      const place = { client, namespace: where.namespace, log, now: () => clock.now };
+      return {
+        history,
+        scores,
+        registry,
+        record: createPredictionRecord(place),
+        ...createHandover({ ...place, history, scores }),
+      };
+    },
+    stored: () => api.find(CONFIG_MAPS, where)?.data,
+  };
+};
+
+const machine = (id: string, probability: number, interruptedAt?: number): ScoredMachine => ({
+  id,
+  predictions: [{ node: id, model: 'builtin', probability }],
+  interruptedAt,
+});
+
+t.test('scores, alerts and the history of offerings are those of the leader before', async (t) => {
+  const { clock, leader, stored } = cluster();
+  const first = leader();
+  await first.take(signal);
+  first.scores.observe([machine('a', 0.9), machine('b', 0.9)], 0.5, clock.now);
+  clock.now += MINUTE;
+  first.scores.observe([machine('a', 0.9, clock.now), machine('b', 0.9)], 0.5, clock.now);
+  first.history.interrupted('m5.large/us-west-2a', 'a', clock.now);
+  first.history.riseOf('m5.large/us-west-2a', 0.05, clock.now);
+  await first.record.save([], 'one of two', true, signal);
+  await first.save(signal);
+  t.match(stored(), { outcome: 'one of two', 'learned.json': String }, 'beside what people read');
+
+  clock.now += MINUTE;
+  const second = leader();
+  await second.take(signal);
+  t.same(second.scores.state(), first.scores.state());
+  t.equal(
+    second.history.interruptionsOf('m5.large/us-west-2a', clock.now),
+    first.history.interruptionsOf('m5.large/us-west-2a', clock.now),
+  );
+  t.equal(
+    second.history.riseOf('m5.large/us-west-2a', 0.1, clock.now) > 0.9,
+    true,
+    'the usual price is known',
+  );
+
+  // The alert of the first leader is judged by the second, and the end of a machine is not counted twice.
+  second.history.interrupted('m5.large/us-west-2a', 'a', clock.now);
+  t.ok(second.history.interruptionsOf('m5.large/us-west-2a', clock.now) <= 1);
+  second.scores.observe([machine('a', 0, START + MINUTE), machine('b', 0.9, clock.now)], 0.5, clock.now);
+  t.match(second.scores.scores().get('builtin'), { hits: 2, missed: 0 });
+  t.match(await second.registry.metrics(), /precision\{model="builtin"\} 1/);
+});
+
+t.test('while it can not be read, nothing is overwritten; it is taken over later', async (t) => {
+  const { clock, leader, fail, said, stored } = cluster();
+  const first = leader();
+  await first.take(signal);
+  first.history.interrupted('m5.large/us-west-2a', 'a', clock.now);
+  await first.save(signal);
+  const before = stored();
+
+  fail(({ verb }) => verb === 'get');
+  const second = leader();
+  await second.take(signal);
+  await second.take(signal);
+  second.history.interrupted('c5.large/us-west-2b', 'b', clock.now);
+  clock.now += 2 * MINUTE;
+  await second.save(signal);
+  t.same(stored(), before);
+  t.equal(said.filter((text) => /could not be read/.test(text)).length, 1, 'said once');
+  fail(() => false);
+  await second.take(signal);
+  t.ok(second.history.interruptionsOf('m5.large/us-west-2a', clock.now) > 0.9);
+  t.ok(second.history.interruptionsOf('c5.large/us-west-2b', clock.now) > 0.9, 'with what it saw meanwhile');
+  await second.save(signal);
+  t.match(stored()?.['learned.json'], /c5\.large.*|m5\.large/);
+});
+
+t.test('what is none of ours begins anew, and is written over', async (t) => {
+  for (const text of ['{', '[]', '{"history":{"interruptions":[["a",-1,0]]}}', JSON.stringify({ a: 1 })]) {
+    const { api, leader, said, stored } = cluster();
+    api.create(CONFIG_MAPS, { metadata: where, data: { 'learned.json': text } });
+    const next = leader();
+    await next.take(signal);
+    t.ok(
+      said.some((line) => /cannot be parsed/.test(line)),
+      text,
+    );
+    t.same(next.scores.state().scores, []);
+    await next.save(signal);
+    t.not(stored()?.['learned.json'], text);
+  }
+});
+
+t.test('it is saved at most once a minute, when it changed, and has a bound', async (t) => {
+  const { clock, leader, stored } = cluster();
+  const only = leader();
+  await only.take(signal);
+  await only.save(signal);
+  const first = stored();
+  only.history.interrupted('m5.large/us-west-2a', 'a', clock.now);
+  await only.save(signal);
+  t.same(stored(), first, 'not within a minute');
+  clock.now += MINUTE;
+  await only.save(signal);
+  t.notSame(stored(), first);
+  // The most that the memory of a process holds, with the longest names that there are.
+  const long = 'x'.repeat(60);
+  for (let n = 0; n < 3_000; n += 1) {
+    only.history.interrupted(`u-24tb1.112xlarge/us-gov-east-1a-${n}`, `${long}-${n}`, clock.now);
+    only.history.riseOf(`u-24tb1.112xlarge/us-gov-east-1a-${n}`, 0.123_456_789, clock.now);
+  }
+  only.scores.observe(
+    Array.from({ length: 3_000 }, (_, n) => machine(`${long}-${n}`, 0.9)),
+    0.5,
+    clock.now,
+  );
+  clock.now += MINUTE;
+  await only.save(signal);
+  const text = stored()?.['learned.json'] ?? '';
+  t.ok(text.includes('u-24tb1'), 'the largest is saved');
+  t.ok(text.length < 600_000, `${text.length} characters`);
+  const next = leader();
+  await next.take(signal);
+  t.same(next.history.state(), only.history.state());
+});
