@@ -52,9 +52,10 @@ export const watchZonalShifts = (o: ZonalShiftOptions): (() => ZonalShifts) => {
     for (const zoneId of were) log.info({ zoneId }, 'zone is not shifted away any more');
     zones = next;
   };
-  const tell = (reason: string): void => {
+  /** A cluster that is not of EKS, or that nobody registered, lacks nothing: that is no warning. */
+  const tell = (reason: string, level: 'info' | 'warn' = 'warn'): void => {
     if (reason !== said)
-      log.warn(
+      log[level](
         { reason, right: ZONAL_SHIFT_CALL },
         'zonal shifts could not be read, none that begins is heeded',
       );
@@ -68,7 +69,7 @@ export const watchZonalShifts = (o: ZonalShiftOptions): (() => ZonalShifts) => {
       if (!machines) return Math.min(UNKNOWN_MS, everyMs);
       clusterArn = await o.findCluster(machines, signal);
       if (!clusterArn) {
-        tell(NO_CLUSTER);
+        tell(NO_CLUSTER, 'info');
         return everyMs;
       }
     }
@@ -85,7 +86,7 @@ export const watchZonalShifts = (o: ZonalShiftOptions): (() => ZonalShifts) => {
     } catch (error) {
       if (signal.aborted) return;
       const { unread: reason, kind } = unreadOf(error);
-      tell(reason);
+      tell(reason, kind === 'unregistered' ? 'info' : 'warn');
       if (kind !== 'unanswered') afterMs = everyMs * LATER;
     }
     if (!signal.aborted) timer = setTimeout(() => void run(), afterMs);

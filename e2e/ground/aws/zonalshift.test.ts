@@ -53,6 +53,10 @@ const start = async (
   const say = (fields: { readonly reason?: string; readonly zoneId?: string }, text: string): void => {
     if (/zon(e|al)/.test(text)) said.push(`${text}: ${fields.reason ?? fields.zoneId ?? ''}`);
   };
+  const warn = (fields: { readonly reason?: string }, text: string): void => {
+    if (fields.reason?.includes('not registered')) throw new Error('a stock cluster is warned of');
+    say(fields, text);
+  };
   const scene: { machines: readonly string[] | undefined } = { machines: undefined };
   const cloud = createAwsCloud({
     region: 'us-west-2',
@@ -65,7 +69,7 @@ const start = async (
     pricesEveryMs: 3_600_000,
     spotEveryMs: 3_600_000,
     zonalShift: { ...o, machines: () => scene.machines, everyMs: 20, endpoint: test.url },
-    log: { info: say, warn: say } as unknown as Logger,
+    log: { info: say, warn } as unknown as Logger,
     signal: stopping.signal,
     now: () => test.clock.now,
   });
