@@ -27,11 +27,11 @@ import { claimsToPrune, claimsToWithdraw, isOurs } from './history.ts';
 import { offeringKey, offeringsToRemember, rememberOffering } from './memory.ts';
 import type { PredictionMetrics } from './metrics.ts';
 import { BUILTIN_MODEL, interruptionProbability } from './model.ts';
-import type { PredictionRecord } from './record.ts';
 import type { Scoreboard, ScoredMachine } from './score.ts';
 import type { PredictionSettings } from './settings.ts';
 import { INTERRUPTIONS, isAbout, markOf, mergeHeard, type Prediction } from './signal.ts';
 import type { Listener, SourceCondition, WatchedNode } from './source.ts';
+import type { PredictionRecord } from './stored/record.ts';
 
 /** Time that a cycle waits for a source; what a slower one says counts in the next cycle. */
 const PATIENCE_MS = 3_000;

@@ -27,8 +27,8 @@ import { MADE_BY } from '../continuous/decide.ts';
 import { options as schema } from '../options.ts';
 import { CACHE_NAMES } from '../testing/memorycaches.ts';
 import { SPOT_PREDICTION } from './history.ts';
-import { PREDICTION_CONFIG_MAP } from './record.ts';
 import { predictInterruptions } from './start.ts';
+import { PREDICTION_CONFIG_MAP } from './stored/record.ts';
 
 /** Spot interruption prediction on a real API server: from an event of Karpenter's to the claim, live on and off. */
 

@@ -3,9 +3,9 @@ import { linkedController } from '../../kube/abort.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { Audit } from '../audit/trail.ts';
 import { type CycleMemory, type PredictionOptions, runCycle } from './cycle.ts';
-import type { Handover } from './handover.ts';
 import { SPOT_PREDICTION } from './history.ts';
 import type { PredictionSettings } from './settings.ts';
+import type { Handover } from './stored/handover.ts';
 
 /** Time between looks at the settings and at what was heard, so that both count at once. */
 const LOOK_MS = 1_000;

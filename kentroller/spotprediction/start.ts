@@ -5,9 +5,7 @@ import type { Audit } from '../audit/trail.ts';
 import type { Options } from '../options.ts';
 import type { PredictionOptions } from './cycle.ts';
 import { OfferingHistory } from './evidence.ts';
-import { createHandover } from './handover.ts';
 import { measuredScoreboard, predictionMetrics, queueMessages } from './metrics.ts';
-import { createPredictionRecord } from './record.ts';
 import { predictContinuously } from './run.ts';
 import { predictionSettings } from './settings.ts';
 import { Listener, type PredictionSource, silent } from './source.ts';
@@ -15,6 +13,8 @@ import { createInstanceFinder, noteSignal } from './sources/instances.ts';
 import { createKarpenterEvents } from './sources/karpenterevents.ts';
 import { createMlApi } from './sources/mlapi.ts';
 import { createQueueSource } from './sources/queue.ts';
+import { createHandover } from './stored/handover.ts';
+import { createPredictionRecord } from './stored/record.ts';
 
 /** Spot interruption prediction with all its sources, as the options have them, until the signal aborts. */
 export const predictInterruptions = (

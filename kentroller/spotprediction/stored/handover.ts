@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { CONFIG_MAPS } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client/client.ts';
-import type { Logger } from '../../kube/component/log.ts';
-import { messageOf } from '../../kube/errors.ts';
-import { getOrUndefined } from '../../kube/ignore.ts';
-import type { OfferingHistory } from './evidence.ts';
+import { CONFIG_MAPS } from '../../../api/resources.ts';
+import type { KubeClient } from '../../../kube/client/client.ts';
+import type { Logger } from '../../../kube/component/log.ts';
+import { messageOf } from '../../../kube/errors.ts';
+import { getOrUndefined } from '../../../kube/ignore.ts';
+import type { OfferingHistory } from '../evidence.ts';
+import type { Scoreboard } from '../score.ts';
 import { PREDICTION_CONFIG_MAP } from './record.ts';
-import type { Scoreboard } from './score.ts';
 
 /** What predictions have learned, kept for the next leader beside the conditions of their sources. */
 

@@ -1,14 +1,14 @@
 import { Registry } from 'prom-client';
 import t from 'tap';
-import { CONFIG_MAPS } from '../../api/resources.ts';
-import type { Logger } from '../../kube/component/log.ts';
-import { MemoryApi } from '../../kube/testing/memory/api.ts';
-import { type Call, memoryClient } from '../../kube/testing/memory/client.ts';
-import { OfferingHistory } from './evidence.ts';
+import { CONFIG_MAPS } from '../../../api/resources.ts';
+import type { Logger } from '../../../kube/component/log.ts';
+import { MemoryApi } from '../../../kube/testing/memory/api.ts';
+import { type Call, memoryClient } from '../../../kube/testing/memory/client.ts';
+import { OfferingHistory } from '../evidence.ts';
+import { measuredScoreboard } from '../metrics.ts';
+import type { ScoredMachine } from '../score.ts';
 import { createHandover } from './handover.ts';
-import { measuredScoreboard } from './metrics.ts';
 import { createPredictionRecord, PREDICTION_CONFIG_MAP } from './record.ts';
-import type { ScoredMachine } from './score.ts';
 
 /** What one leader has learned is the next one's: seed 003, spot interruption prediction. */
 

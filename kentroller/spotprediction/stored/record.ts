@@ -1,9 +1,9 @@
 import { stringify } from 'yaml';
-import { CONFIG_MAPS } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client/client.ts';
-import type { Logger } from '../../kube/component/log.ts';
-import { messageOf } from '../../kube/errors.ts';
-import type { SourceCondition } from './source.ts';
+import { CONFIG_MAPS } from '../../../api/resources.ts';
+import type { KubeClient } from '../../../kube/client/client.ts';
+import type { Logger } from '../../../kube/component/log.ts';
+import { messageOf } from '../../../kube/errors.ts';
+import type { SourceCondition } from '../source.ts';
 
 /** The ConfigMap that says, for people, which sources can be heard and what became of the last cycle. */
 export const PREDICTION_CONFIG_MAP = 'castai-kentroller-spot-prediction';
