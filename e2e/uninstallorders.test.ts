@@ -1,5 +1,5 @@
 import t from 'tap';
-import { seeded } from './faults/random.ts';
+import { seeded, shuffled } from './faults/random.ts';
 import { chosen, uninstallSeed } from './run/chosen.ts';
 import { kubectl, takeAway } from './support/uninstall.ts';
 
@@ -28,16 +28,6 @@ interface Installed {
   readonly kind: string;
   readonly metadata: { readonly name: string; readonly namespace?: string };
 }
-
-/** Fisher and Yates' shuffle. */
-const shuffled = <T>(items: readonly T[], random: () => number): readonly T[] => {
-  const order = [...items];
-  for (let last = order.length - 1; last > 0; last--) {
-    const at = Math.floor(random() * (last + 1));
-    [order[last], order[at]] = [order[at] as T, order[last] as T];
-  }
-  return order;
-};
 
 const shuffledOrder = () =>
   t.test(`one object after the other in any order, with a plan in Deletion (seed ${SEED})`, (t) =>

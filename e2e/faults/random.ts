@@ -8,3 +8,13 @@ export const seeded = (seed: number): (() => number) => {
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
 };
+
+/** Fisher and Yates' shuffle. */
+export const shuffled = <T>(items: readonly T[], random: () => number): readonly T[] => {
+  const order = [...items];
+  for (let last = order.length - 1; last > 0; last--) {
+    const at = Math.floor(random() * (last + 1));
+    [order[last], order[at]] = [order[at] as T, order[last] as T];
+  }
+  return order;
+};

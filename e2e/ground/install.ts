@@ -12,6 +12,11 @@ const ROLLOUT_S = 120;
  */
 export async function install(ground: Ground, manifestsDir: string): Promise<void> {
   await applyKustomization(ground, manifestsDir);
+  await rolledOut(ground);
+}
+
+/** Waits until all Deployments of castai-agent have rolled out. Throws with what the cluster says of one that does not. */
+export async function rolledOut(ground: Ground): Promise<void> {
   const names = await ground.kubectl(['get', 'deployments', NAMESPACE, '--output=name']);
   for (const name of names.split('\n').filter(Boolean)) {
     const wait = ['rollout', 'status', NAMESPACE, `--timeout=${pacedSeconds(ROLLOUT_S)}`, name];

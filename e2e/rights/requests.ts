@@ -1,4 +1,4 @@
-import { createReadStream, globSync } from 'node:fs';
+import { appendFileSync, createReadStream, existsSync, globSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { resourceName, textOf } from './grants.ts';
@@ -39,9 +39,13 @@ const DECISION = 'authorization.k8s.io/decision';
 const POD = 'authentication.kubernetes.io/pod-name';
 
 /** The requests to authorize in one line: a patch that created its object was asked for a create as well. */
-const requestsOf = ({ verb, user, objectRef, responseStatus, annotations }: Line): readonly Request[] => {
-  if (!user.username.startsWith(OURS) || user.extra?.[POD] === undefined || objectRef?.resource === undefined)
-    return [];
+const requestsOf = (
+  { verb, user, objectRef, responseStatus, annotations }: Line,
+  elsewhere: ReadonlySet<string>,
+): readonly Request[] => {
+  const [pod] = user.extra?.[POD] ?? [];
+  if (!user.username.startsWith(OURS) || pod === undefined || objectRef?.resource === undefined) return [];
+  if (elsewhere.has(pod.slice(0, pod.lastIndexOf('-')))) return [];
   const { apiGroup = '', resource, subresource, namespace, name } = objectRef;
   // Only the body of a create names its object, which RBAC does not read.
   const isNameless = verb === 'create' && subresource === undefined;
@@ -58,15 +62,16 @@ const requestsOf = ({ verb, user, objectRef, responseStatus, annotations }: Line
   return hasCreated ? [request, { ...request, verb: 'create' }] : [request];
 };
 
-/** Gathers the different requests among lines of an audit log. */
+/** Gathers the different requests among lines of an audit log; those of pods of the ReplicaSets `elsewhere` do not count. */
 export const requestsIn = async (
   lines: AsyncIterable<string> | Iterable<string>,
+  elsewhere: ReadonlySet<string> = new Set(),
 ): Promise<readonly Request[]> => {
   const found = new Map<string, Request>();
   for await (const line of lines) {
     // Most lines are other people's, and long.
     if (!line.includes(OURS)) continue;
-    for (const request of requestsOf(JSON.parse(line) as Line)) {
+    for (const request of requestsOf(JSON.parse(line) as Line, elsewhere)) {
       const { isAllowed, ...asked } = request;
       const key = textOf(asked);
       if (isAllowed || !found.has(key)) found.set(key, request);
@@ -75,6 +80,13 @@ export const requestsIn = async (
   return [...found.values()];
 };
 
+/** Beside an audit log: names of ReplicaSets whose pods are of another release, with rights of their own. */
+const elsewhereOf = (file: string): string => join(dirname(file), 'other-releases.txt');
+
+/** Has the pods of these ReplicaSets count no more among the requests of a ground's audit log. */
+export const leaveOut = (file: string, replicaSets: readonly string[]): void =>
+  appendFileSync(elsewhereOf(file), replicaSets.map((name) => `${name}\n`).join(''));
+
 /** The requests in an audit log, with the parts of it that were rotated away. */
 export const readRequests = async (file: string): Promise<readonly Request[]> => {
   const folder = dirname(file);
@@ -82,5 +94,6 @@ export const readRequests = async (file: string): Promise<readonly Request[]> =>
   const all = async function* (): AsyncIterable<string> {
     for (const part of parts) yield* createInterface({ input: createReadStream(join(folder, part), 'utf8') });
   };
-  return requestsIn(all());
+  const left = elsewhereOf(file);
+  return requestsIn(all(), new Set(existsSync(left) ? readFileSync(left, 'utf8').split('\n') : []));
 };

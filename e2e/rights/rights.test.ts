@@ -1,7 +1,9 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { type Exception, grantedNotUsed, usedNotGranted } from './compare.ts';
 import { type Grant, grantsOf, textOf } from './grants.ts';
-import { requestsIn } from './requests.ts';
+import { leaveOut, readRequests, requestsIn } from './requests.ts';
 
 const ACCOUNT = 'castai-agent:castai-pod-pinner';
 const USER = `system:serviceaccount:${ACCOUNT}`;
@@ -16,14 +18,14 @@ const grant = (verb: string, resource: string, rest: Partial<Grant> = {}): Grant
 const line = (
   verb: string,
   objectRef: object | undefined,
-  o: { decision?: string; username?: string; isOfPod?: boolean; code?: number } = {},
+  o: { decision?: string; username?: string; isOfPod?: boolean; pod?: string; code?: number } = {},
 ): string =>
   JSON.stringify({
     verb,
     user: {
       username: o.username ?? USER,
       ...((o.isOfPod ?? true) && {
-        extra: { 'authentication.kubernetes.io/pod-name': ['castai-pod-pinner-1'] },
+        extra: { 'authentication.kubernetes.io/pod-name': [o.pod ?? 'castai-pod-pinner-7d4b9-x2k8p'] },
       }),
     },
     ...(objectRef && { objectRef }),
@@ -92,6 +94,24 @@ t.test('requests of our pods alone are gathered from an audit log, each kind onc
     { account: ACCOUNT, verb: 'create', resource: 'pods', namespace: 'shop', isAllowed: true },
     { account: ACCOUNT, verb: 'delete', resource: 'nodeclaims.karpenter.sh', name: 'one', isAllowed: false },
   ]);
+});
+
+t.test('what pods of another release ask for does not count', async (t) => {
+  const log = join(t.testdir({ 'audit.log': '' }), 'audit.log');
+  const asks = (name: string, pod: string): string => line('get', { resource: 'secrets', name }, { pod });
+  writeFileSync(
+    log,
+    [
+      asks('before', 'castai-pod-pinner-54c6f-abcde'),
+      asks('now', 'castai-pod-pinner-7d4b9-abcde'),
+      asks('both', 'castai-pod-pinner-54c6f-x2k8p'),
+      asks('both', 'castai-pod-pinner-7d4b9-x2k8p'),
+    ].join('\n'),
+  );
+  const names = async () => (await readRequests(log)).map(({ name }) => name);
+  t.strictSame(await names(), ['before', 'now', 'both']);
+  leaveOut(log, ['castai-kentroller-54c6f', 'castai-pod-pinner-54c6f']);
+  t.strictSame(await names(), ['now', 'both']);
 });
 
 t.test('a patch that creates its object needs the right to create it, too', async (t) => {

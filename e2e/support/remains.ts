@@ -16,6 +16,10 @@ const ALL_KINDS = [
   'clusterroles',
   'clusterrolebindings',
   'mutatingwebhookconfigurations',
+  'validatingadmissionpolicies',
+  'validatingadmissionpolicybindings',
+  'mutatingadmissionpolicies',
+  'mutatingadmissionpolicybindings',
   'customresourcedefinitions',
   'flowschemas',
   'prioritylevelconfigurations',
@@ -25,6 +29,11 @@ const PATHS: Readonly<Record<(typeof ALL_KINDS)[number], string>> = {
   clusterroles: '/apis/rbac.authorization.k8s.io/v1/clusterroles',
   clusterrolebindings: '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
   mutatingwebhookconfigurations: '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations',
+  validatingadmissionpolicies: '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies',
+  validatingadmissionpolicybindings:
+    '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings',
+  mutatingadmissionpolicies: '/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies',
+  mutatingadmissionpolicybindings: '/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings',
   customresourcedefinitions: '/apis/apiextensions.k8s.io/v1/customresourcedefinitions',
   flowschemas: '/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas',
   prioritylevelconfigurations: '/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations',
@@ -89,7 +98,7 @@ export const objectsLeft = async (client: KubeClient): Promise<readonly string[]
   for (const kind of ALL_KINDS) {
     const { items } = await client.request<{ items: KubeObject[] }>('GET', PATHS[kind]);
     for (const { metadata } of items) {
-      if (/castai|cast\.ai/.test(metadata.name)) lines.push(`${kind} ${metadata.name}`);
+      if (/castai|cast\.ai|precision-packer/.test(metadata.name)) lines.push(`${kind} ${metadata.name}`);
     }
   }
   const roles = await client.request<{ items: KubeObject[] }>(
