@@ -1,5 +1,6 @@
 import t from 'tap';
-import { SURGED } from '../../../api/labels.ts';
+import { narrowAffinity } from '../../../api/heldpods.ts';
+import { PIN, SURGED } from '../../../api/labels.ts';
 import type { Node, Pod } from '../../../api/objects.ts';
 import { podName } from '../../../api/pods.ts';
 
@@ -97,6 +98,26 @@ t.test('nobody is evicted for a port that is taken or a label that is gone', asy
   const selecting = [pod('web-1', '1', { nodeSelector: { disk: 'ssd' } })];
   t.same(kindsOf({ coming: selecting, kept: make.node('kept', { labels: { disk: 'ssd' } }) }), BEGINS);
   t.same(kindsOf({ coming: selecting }), STAYS);
+});
+
+t.test('a pod that an earlier plan landed on its node by our hold goes on', async (t) => {
+  const own = { nodeSelectorTerms: [{ matchExpressions: [{ key: 'disk', operator: 'Exists' as const }] }] };
+  const landed = (each: Pod): Pod => ({
+    ...each,
+    metadata: { ...each.metadata, annotations: { [PIN]: 'earlier/1' } },
+    spec: {
+      ...each.spec,
+      nodeName: 'node-blue',
+      affinity: {
+        nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: narrowAffinity(each, 'node-blue') },
+      },
+    },
+  });
+  t.same(kindsOf({ coming: [landed(pod('web-1', '3'))] }), BEGINS);
+  const affinity = { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: own } };
+  const picky = landed(pod('web-1', '3', { affinity }));
+  t.same(kindsOf({ coming: [picky] }), STAYS, 'what it asks for itself still counts');
+  t.same(kindsOf({ coming: [picky], kept: make.node('kept', { labels: { disk: 'ssd' } }) }), BEGINS);
 });
 
 t.test('pods of one node that go together need room together', async (t) => {

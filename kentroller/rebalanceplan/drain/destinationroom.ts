@@ -1,3 +1,4 @@
+import { withoutHold } from '../../../api/heldpods.ts';
 import { EVICTION_IN_PROGRESS, REQUEST_EVICT_ONLY } from '../../../api/labels.ts';
 import type { Node, Pod } from '../../../api/objects.ts';
 import { isEvictable, isTerminating, podName } from '../../../api/pods.ts';
@@ -46,8 +47,9 @@ const stayingOn = (
   return pods.filter((pod) => !isTerminating(pod) && !leaving.has(podName(pod)));
 };
 
-const withoutNode = (pod: Pod): Pod => {
-  const { nodeName: _, ...spec } = pod.spec;
+/** The pod as its controller makes it anew: on no node yet, nor tied to one by a hold of ours. */
+const asMadeAnew = (pod: Pod): Pod => {
+  const { nodeName: _, ...spec } = withoutHold(pod).spec;
   return { ...pod, spec };
 };
 
@@ -74,7 +76,7 @@ export const roomRefusal = (
   const there = stayingOn({ node: to.node, pods: state.pods.get(to.destination) ?? [] }, state, mayGo);
   let info: NodeInfo = { ...nodeInfoOf(to.node, there, requestsOf), taints: [], unschedulable: false };
   for (const pod of toCome) {
-    const refusal = fits(withoutNode(pod), info);
+    const refusal = fits(asMadeAnew(pod), info);
     if (refusal) return `can't hold pod ${podName(pod)} now: ${refusal.message}`;
     info = withPod(info, pod);
   }
