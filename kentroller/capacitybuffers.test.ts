@@ -55,10 +55,10 @@ t.test('a chunk is a pod of the template that nothing binds to a node', async (t
   ]);
   t.match(pods, [
     {
-      metadata: { name: 'capacity-buffer-buffer-0-1', namespace: 'shop', labels: { app: 'a' } },
+      metadata: { name: 'capacity-buffer-buffer-0:1', namespace: 'shop', labels: { app: 'a' } },
       spec: { containers: [{ resources: { requests: { cpu: '2' } } }], volumes: [{ name: 'tmp' }] },
     },
-    { metadata: { name: 'capacity-buffer-buffer-0-2' } },
+    { metadata: { name: 'capacity-buffer-buffer-0:2' } },
   ]);
   t.equal(pods[0]?.spec.nodeName, undefined);
   t.equal(pods[0]?.spec.volumes?.length, 1);
@@ -121,7 +121,7 @@ t.test(
         signal: new AbortController().signal,
       });
     const { pods } = await gather(() => {});
-    t.same(pods.map(podName), ['shop/capacity-buffer-buffer-1']);
+    t.same(pods.map(podName), ['shop/capacity-buffer-buffer:1']);
     const without = await gather(() => {
       throw new KubeError('no', { kind: 'forbidden', status: 403 });
     });

@@ -59,6 +59,9 @@ const unboundSpec = ({ nodeName: _, ...spec }: PodSpec): PodSpec => ({
   }),
 });
 
+/** The name of a pod that is not there, which none that is there can have. */
+export const virtualName = (of: string, number: number): string => `${of}:${number}`;
+
 /** Pods of a template that nobody starts, as kube-scheduler leaves pods without room. */
 export const virtualPods = (
   { name, namespace = 'default', uid = '', ...metadata }: ObjectMeta,
@@ -70,9 +73,9 @@ export const virtualPods = (
   return Array.from({ length: count }, (_, index) => ({
     metadata: {
       ...metadata,
-      name: `${name}-${index + 1}`,
+      name: virtualName(name, index + 1),
       namespace,
-      uid: `${uid}-${index + 1}`,
+      uid: virtualName(uid, index + 1),
       labels,
     },
     spec,

@@ -74,13 +74,18 @@ export class UnscheduledWorld {
     count: number,
     o: Parameters<typeof makePod>[1] & {
       readonly prefix?: string;
+      readonly namespace?: string;
       readonly owners?: readonly OwnerReference[];
     } = {},
   ): void {
     for (let n = 0; n < count; n += 1) {
       const { metadata, spec } = makePod(`${o.prefix ?? 'p'}-${n}`, { cpu: 900, ...o });
       const { uid: _, ...named } = metadata;
-      const rest = { ...named, ...(o.owners && { ownerReferences: o.owners }) };
+      const rest = {
+        ...named,
+        ...(o.namespace && { namespace: o.namespace }),
+        ...(o.owners && { ownerReferences: o.owners }),
+      };
       const { name, namespace = 'default' } = this.api.create(PODS, { metadata: rest, spec }).metadata;
       const lastTransitionTime = new Date(this.now).toISOString();
       const condition = {

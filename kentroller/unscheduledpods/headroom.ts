@@ -4,6 +4,7 @@ import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
 import { isLeaving } from '../../planner/cluster/waitingpods.ts';
 import { hasScopeTaint, SCOPE_LABELS, SCOPE_TAINT } from '../../planner/model/nodepool.ts';
+import { virtualName } from '../capacitybuffers.ts';
 import type { Headroom, Policies } from '../policies/settings.ts';
 
 /**
@@ -108,7 +109,7 @@ const podsOf = (room: Room | undefined, place: Place): readonly Pod[] => {
   );
   const each = { milliCpu: Math.ceil(room.milliCpu / count), bytes: Math.ceil(room.bytes / count) };
   return Array.from({ length: count }, (_, at) =>
-    podOf(`headroom-${place.onSpot ? 'spot-' : ''}${at + 1}`, each, place),
+    podOf(virtualName(place.onSpot ? 'headroom-spot' : 'headroom', at + 1), each, place),
   );
 };
 

@@ -68,7 +68,17 @@ const podsByTarget = (
   return (target) => targets.get(target) ?? 0;
 };
 
-/** What is due, per autoscaler that counts. One at its maximum has nothing to add once its pods exist. */
+/** One entry per target, which has the most that any autoscaler asks for it: two of them ask for the same pods. */
+const byTarget = (replicas: readonly DueReplicas[]): readonly DueReplicas[] => {
+  const most = new Map<string, DueReplicas>();
+  for (const each of replicas) {
+    const key = `${each.ref.apiGroup} ${each.target}`;
+    if (each.due > (most.get(key)?.due ?? 0)) most.set(key, each);
+  }
+  return [...most.values()];
+};
+
+/** What is due, per target of autoscalers that count. One at its maximum has nothing to add once its pods exist. */
 export const dueReplicas = (
   autoscalers: readonly HorizontalPodAutoscaler[],
   { pods, replicaSets }: { readonly pods: readonly Pod[]; readonly replicaSets: readonly ReplicaSet[] },
@@ -80,7 +90,7 @@ export const dueReplicas = (
   );
   if (growing.length === 0) return [];
   const countOf = podsByTarget(pods, replicaSets);
-  return growing.flatMap(({ metadata, spec, status }) => {
+  const replicas = growing.flatMap(({ metadata, spec, status }) => {
     const { apiVersion = 'apps/v1', kind, name } = spec.scaleTargetRef;
     const { namespace = 'default' } = metadata;
     const target = `${namespace}/${kind}/${name}`;
@@ -89,4 +99,5 @@ export const dueReplicas = (
     const hasTemplate = apiGroup === 'apps' && valueAt(WORKLOADS, kind) !== undefined;
     return due > 0 ? [{ target, due, ref: { apiGroup, kind, name, namespace }, hasTemplate }] : [];
   });
+  return byTarget(replicas);
 };

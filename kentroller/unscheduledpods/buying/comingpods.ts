@@ -49,9 +49,10 @@ const podsOf = async (
     ? { ...self, kind: 'ReplicaSet', name: set.metadata.name, uid: set.metadata.uid ?? '' }
     : self;
   const metadata = {
-    name: `${owner.name}-to-come`,
+    // Two owners of one name have pods of their own.
+    name: `${owner.name}:${owner.uid}:to-come`,
     namespace,
-    uid: `${owner.uid}-to-come`,
+    uid: `${owner.uid}:to-come`,
     ownerReferences: [{ ...owner, controller: true }],
   };
   return virtualPods(metadata, { ...template, spec: { ...template.spec, priority: PRIORITY } }, count);

@@ -2,6 +2,7 @@ import type { Pod } from '../../../api/objects.ts';
 import { podName } from '../../../api/pods.ts';
 import type { Snapshot } from '../../../planner/model/snapshot.ts';
 import type { ProvisionRequest, ProvisionResult } from '../../../planner/provision.ts';
+import { PlanningError } from '../../rebalanceplanclaim/plannerworker.ts';
 import { PlanRefused } from '../../rebalanceplanclaim/verified.ts';
 import type { CycleOptions } from '../cycleoptions.ts';
 
@@ -17,7 +18,10 @@ const search = async (o: CycleOptions, request: Request, snapshot: Snapshot): Pr
   throw new PlanRefused(request.planName, faults);
 };
 
-/** Searches with replicas to come and headroom, and again without where a pod finds no place beside them: a limit cut the plan. */
+/**
+ * Searches with replicas to come and headroom, and again without where a pod finds no place beside them, since a limit cut the
+ * plan, or where there is no plan with them: whoever's they are, all other pods wait for it.
+ */
 export const searchForPods = async (
   o: CycleOptions,
   request: Request,
@@ -30,9 +34,17 @@ export const searchForPods = async (
   const names = new Set(pods.map(podName));
   const leftOf = ({ unplaced }: ProvisionResult): number =>
     unplaced.filter(({ namespace, name }) => names.has(`${namespace}/${name}`)).length;
-  const whole = await search(o, request, snapshot);
-  if (extras.size === 0 || leftOf(whole) === 0) return whole;
+  if (extras.size === 0) return search(o, request, snapshot);
+  const whole = await search(o, request, snapshot).catch((error: unknown) => {
+    if (!(error instanceof PlanningError)) throw error;
+    o.log.warn(
+      { err: error },
+      'no plan with replicas to come and headroom, pods are bought for without them',
+    );
+    return undefined;
+  });
+  if (whole && leftOf(whole) === 0) return whole;
   const bare = { ...snapshot, pods: snapshot.pods.filter((pod) => !extras.has(pod)) };
   const result = await search(o, request, bare);
-  return leftOf(result) < leftOf(whole) ? result : whole;
+  return !whole || leftOf(result) < leftOf(whole) ? result : whole;
 };
