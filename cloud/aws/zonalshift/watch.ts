@@ -28,20 +28,28 @@ const EVERY_MS = 30_000;
 const LATER = 10;
 /** Delay of the next look while the machines are not known. */
 const UNKNOWN_MS = 500;
+/** How long a shift counts after the last answer when no end of it is known. */
+const ENDLESS_MS = 60 * 60_000;
 
 const NOT_ASKED = 'they have not been read yet';
 const NO_CLUSTER =
   'no tag of its machines tells which EKS cluster this is: set EKS_CLUSTER_ARN, where it is one';
 
-/** Keeps the shifts until the signal aborts. What was read counts until its end, though it can't be read again. */
+/**
+ * Keeps the shifts until the signal aborts. What was read counts until its end though it can't be read again, without a known
+ * end for an hour, and no longer once ARC says that it does not know the cluster.
+ */
 export const watchZonalShifts = (o: ZonalShiftOptions): (() => ZonalShifts) => {
   const { log, signal, now, everyMs = EVERY_MS } = o;
   let zones: readonly ZoneShift[] = [];
+  let readAt = now();
   let unread: string | undefined = NOT_ASKED;
   let said: string | undefined;
   let clusterArn = o.clusterArn || undefined;
   let timer: NodeJS.Timeout | undefined;
 
+  const current = (): readonly ZoneShift[] =>
+    zones.filter(({ until = readAt + ENDLESS_MS }) => until > now());
   const keep = (next: readonly ZoneShift[]): void => {
     const were = new Set(zones.map(({ zoneId }) => zoneId));
     for (const { zoneId, until } of next) {
@@ -74,6 +82,7 @@ export const watchZonalShifts = (o: ZonalShiftOptions): (() => ZonalShifts) => {
       }
     }
     keep(zoneShiftsOf(await o.read(clusterArn, signal), now()));
+    readAt = now();
     if (said !== undefined) log.info({ clusterArn }, 'zonal shifts are read');
     said = undefined;
     unread = undefined;
@@ -86,6 +95,7 @@ export const watchZonalShifts = (o: ZonalShiftOptions): (() => ZonalShifts) => {
     } catch (error) {
       if (signal.aborted) return;
       const { unread: reason, kind } = unreadOf(error);
+      keep(kind === 'unregistered' ? [] : current());
       tell(reason, kind === 'unregistered' ? 'info' : 'warn');
       if (kind !== 'unanswered') afterMs = everyMs * LATER;
     }
@@ -94,7 +104,7 @@ export const watchZonalShifts = (o: ZonalShiftOptions): (() => ZonalShifts) => {
   signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
   void run();
   return () => ({
-    zones: zones.filter(({ until }) => until === undefined || until > now()),
+    zones: current(),
     ...(unread !== undefined && { unread }),
   });
 };
