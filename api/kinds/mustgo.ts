@@ -7,7 +7,7 @@ export const MUST_GO_REASONS = ['Expiry', 'SpotPrediction', 'SpotFallbackRestore
 const MAX_PRICE_PERCENT = 120;
 
 /** Ten times any price is a mistake. */
-const MOST_PERCENT = 1_000;
+export const MOST_PERCENT = 1_000;
 
 export const mustGo = z.object({
   reason: z.enum(MUST_GO_REASONS),

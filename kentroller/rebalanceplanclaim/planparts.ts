@@ -4,6 +4,7 @@ import type { Node, Pod } from '../../api/objects.ts';
 import { destinationOf, foreignNodeOf } from '../../api/plans.ts';
 import { isInScope } from '../../planner/cluster/candidate.ts';
 import { afterPlan } from '../../planner/plan/afterplan.ts';
+import { savedPercent } from '../../planner/plan/savings.ts';
 import {
   type BeginSearch,
   type Planning,
@@ -206,9 +207,9 @@ export const savingsOfAll = (
   const total = (field: 'currentMonthlyCost' | 'projectedMonthlyCost'): number =>
     savings.reduce((sum, each) => sum + Number(each[field]), 0);
   const before = total('currentMonthlyCost');
-  const saved = before - total('projectedMonthlyCost');
+  const after = total('projectedMonthlyCost');
   return {
-    projectedSavingsPercent: (before > 0 ? (saved / before) * 100 : 0).toFixed(1),
-    projectedSavingsCostMonthly: saved.toFixed(2),
+    projectedSavingsPercent: savedPercent(before, after).toFixed(1),
+    projectedSavingsCostMonthly: (before - after).toFixed(2),
   };
 };

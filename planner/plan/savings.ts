@@ -1,4 +1,4 @@
-import { type MustGo, maxPricePercentOf } from '../../api/kinds/mustgo.ts';
+import { MOST_PERCENT, type MustGo, maxPricePercentOf } from '../../api/kinds/mustgo.ts';
 import type { NodeCost, Savings } from '../../api/kinds/rebalanceplan.ts';
 import { HOURS_PER_MONTH, KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import type { Node } from '../../api/objects.ts';
@@ -13,11 +13,11 @@ const MIB = 1024 * 1024;
 export const monthly = (price: number): string => (price * HOURS_PER_MONTH).toFixed(2);
 
 /**
- * What is saved in percent of what it cost before, both in USD per month; 0 where what came is dearer than what cost nothing
- * that a cent tells, such as reserved machines.
+ * What is saved in percent of what it cost before, both in one unit; 0 where what comes costs more of it than any plan may
+ * spend: what it cost before is then the price of reserved machines, of which no percentage tells.
  */
 export const savedPercent = (before: number, after: number): number =>
-  before > 0 && (after <= before || Number(before.toFixed(2)) > 0) ? ((before - after) / before) * 100 : 0;
+  before > 0 && after <= (before * MOST_PERCENT) / 100 ? ((before - after) / before) * 100 : 0;
 
 /** A node to remove, as plans list it; `price` is in USD per hour. */
 export const blueNode = (node: Node, price: number, mustGo?: MustGo): NodeCost => ({

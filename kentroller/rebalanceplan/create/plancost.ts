@@ -2,6 +2,7 @@ import { maxPricePercentOf, mostInPlaceOf } from '../../../api/kinds/mustgo.ts';
 import type { CreationAttempt, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { INSTANCE_TYPE, KARPENTER_NODEPOOL } from '../../../api/labels.ts';
 import type { NodeClaim } from '../../../api/objects.ts';
+import { savedPercent } from '../../../planner/plan/savings.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
 import { type NodesState, nodeBlockers } from '../drain/blockers.ts';
 import type { ExecutionState } from '../state/state.ts';
@@ -101,7 +102,7 @@ export const costFault = (
   }
   const advice = 'make a new plan when there is cheaper capacity';
   if (threshold > 0 && before > 0) {
-    const saved = (((before - after) / before) * 100).toFixed(1);
+    const saved = savedPercent(before, after).toFixed(1);
     return `The new nodes save ${saved} %, less than the ${threshold} % of executionPolicy.achievedSavingsPercentageThreshold: lower it, or ${advice}.${missing}`;
   }
   const most = leaving.some(({ most: limit }) => limit !== undefined)
