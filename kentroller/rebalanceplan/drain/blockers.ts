@@ -13,6 +13,7 @@ import { acceptsPods } from '../../../planner/cluster/clusterview.ts';
 import type { ShiftedZone } from '../../../planner/model/catalogue.ts';
 import { shiftOf, shiftText } from '../../../planner/model/offers/zonalshift.ts';
 import { noMoveReason } from '../../../planner/scheduling/destination.ts';
+import type { NodeInfo } from '../../../planner/scheduling/fit.ts';
 import { untoleratedTaint } from '../../../planner/scheduling/tainttoleration.ts';
 import { addedNames, foreignUids } from '../state/claimnames.ts';
 import { LOCK_KEEPS, LOCKED_BY } from '../state/labels.ts';
@@ -20,7 +21,8 @@ import type { ExecutionState } from '../state/state.ts';
 import { hasOrdered } from '../state/status.ts';
 import type { Step } from '../state/step.ts';
 import { detachmentOf } from '../state/surgerecord.ts';
-import { type RoomState, roomRefusal } from './destinationroom.ts';
+import { roomOn, roomRefusal, stillToCome } from './destinationroom.ts';
+import { pendingPodsOnKeptNodes, plannedPodsOnKeptNodes } from './podsonkeptnodes.ts';
 
 /**
  * What keeps nodes and pods from being moved now, by the planner's own rules: a plan is carried out later than it was
@@ -31,8 +33,10 @@ type RulesState = Pick<ExecutionState, 'plan' | 'rules'>;
 
 /** What the blockers of a node are told from. */
 export type NodesState = RulesState &
-  RoomState &
-  Pick<ExecutionState, 'nodeClaims' | 'nodes' | 'shiftedZones'>;
+  Pick<
+    ExecutionState,
+    'nodeClaims' | 'nodes' | 'pods' | 'podsOnKeptNodes' | 'shiftedZones' | 'now' | 'limits'
+  >;
 
 const ownedBy = (replicaSet: { readonly name: string; readonly uid: string }, pod: Pod): Pod => {
   const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', ...replicaSet, controller: true };
@@ -108,54 +112,119 @@ const refusalOf = (
   return undefined;
 };
 
-/** Why pods that are still where the plan found them have no room any more where they are to go: at a node that stays. */
-const destinationBlockers = (
-  state: NodesState,
-  pods: readonly Pod[],
-  { from, mayGo }: { readonly from?: string; readonly mayGo: (pod: Pod) => boolean },
-): readonly string[] => {
-  const { plan, nodes, nodeClaims } = state;
-  const added = addedNames(plan);
-  const present = new Map(pods.map((pod) => [podName(pod), pod]));
-  const arriving = new Map<string, Pod[]>();
-  const sources = new Map([...nodes.values()].map((node) => [node.metadata.name, node]));
-  const uids = foreignUids(plan);
-  for (const move of plan.spec.podsToMigrate ?? []) {
-    const pod = present.get(`${move.namespace}/${move.name}`);
-    const destination = destinationOf(move);
-    if (!pod || added.has(destination)) continue;
-    arriving.set(destination, [...(arriving.get(destination) ?? []), pod]);
+/**
+ * Which pods that leave a destination make room there: all that the plan moves off it, or only those that leave if all
+ * others do.
+ */
+type Leavers = 'planned' | 'judged';
+
+/** What the nodes that pods are to go to say to them, for one state: each is looked at once, however many pods ask. */
+class Destinations {
+  readonly #state: NodesState;
+  readonly #added: ReadonlySet<string>;
+  readonly #uids: ReadonlyMap<string, string>;
+  /** Destinations by pod, nodes by their own name, and pods that are still to leave a node that stays by its name. */
+  readonly #byPod: ReadonlyMap<string, string>;
+  readonly #sources: ReadonlyMap<string, Node>;
+  readonly #pendingOn: ReadonlyMap<string, readonly Pod[]>;
+  readonly #rooms = { planned: new Map<string, NodeInfo>(), judged: new Map<string, NodeInfo>() };
+  readonly #staying: { [leavers in Leavers]?: ReadonlyMap<Pod, string> } = {};
+
+  constructor(state: NodesState) {
+    const { plan, nodes } = state;
+    this.#state = state;
+    this.#added = addedNames(plan);
+    this.#uids = foreignUids(plan);
+    this.#byPod = new Map(
+      (plan.spec.podsToMigrate ?? []).map((move) => [`${move.namespace}/${move.name}`, destinationOf(move)]),
+    );
+    this.#sources = new Map([...nodes.values()].map((node) => [node.metadata.name, node]));
+    this.#pendingOn = Map.groupBy(pendingPodsOnKeptNodes(state), ({ spec }) => spec.nodeName ?? '');
   }
-  return [...arriving].flatMap(([destination, itsPods]) => {
+
+  /** Why pods that are still where the plan found them can't go to a node that stays; `from` is their NodeClaim. */
+  blockers(pods: readonly Pod[], leavers: Leavers, from?: string): readonly string[] {
+    const byDestination = Map.groupBy(pods, (pod) => this.#byPod.get(podName(pod)));
+    return [...byDestination].flatMap(([destination, itsPods]) => {
+      if (destination === undefined || this.#added.has(destination)) return [];
+      const reason = this.#blocker(destination, itsPods, { leavers, from });
+      return reason === undefined ? [] : [reason];
+    });
+  }
+
+  /**
+   * The pods on kept nodes that stay there, each with the reason: its new node does not take it, alone or with all that come
+   * from its node, or it may not be evicted.
+   */
+  staying(leavers: Leavers): ReadonlyMap<Pod, string> {
+    this.#staying[leavers] ??= this.#judge(leavers);
+    return this.#staying[leavers];
+  }
+
+  #judge(leavers: Leavers): ReadonlyMap<Pod, string> {
+    const state = this.#state;
+    const reasons = new Map<Pod, string>();
+    for (const pod of state.podsOnKeptNodes) {
+      const reason = this.blockers([pod], leavers)[0] ?? podBlocker(state, pod);
+      if (reason !== undefined) reasons.set(pod, reason);
+    }
+    const going = plannedPodsOnKeptNodes(state).filter((pod) => !reasons.has(pod));
+    for (const fromNode of Map.groupBy(going, ({ spec }) => spec.nodeName).values()) {
+      for (const together of Map.groupBy(fromNode, (pod) => this.#byPod.get(podName(pod))).values()) {
+        const [reason] = together.length > 1 ? this.blockers(together, leavers) : [];
+        if (reason !== undefined) for (const pod of together) reasons.set(pod, reason);
+      }
+    }
+    return reasons;
+  }
+
+  #blocker(
+    destination: string,
+    pods: readonly Pod[],
+    { leavers, from }: { readonly leavers: Leavers; readonly from: string | undefined },
+  ): string | undefined {
+    const { plan, nodes, nodeClaims, shiftedZones } = this.#state;
     const node = nodes.get(destination);
     const foreign = foreignNodeOf(destination);
     const what = foreign === undefined ? `the node of NodeClaim ${destination}` : `node ${foreign}`;
-    if (!node) return [`${what}, which was to take its pods, is gone`];
-    if (uids.has(destination) && uids.get(destination) !== node.metadata.uid) {
-      return [`${what}, which was to take its pods, is gone, and another node has its name`];
+    if (!node) return `${what}, which was to take its pods, is gone`;
+    const uid = this.#uids.get(destination);
+    if (uid !== undefined && uid !== node.metadata.uid) {
+      return `${what}, which was to take its pods, is gone, and another node has its name`;
     }
-    const shift = shiftOf(node, state.shiftedZones);
+    const shift = shiftOf(node, shiftedZones);
+    const toCome = stillToCome(plan, pods, from);
     const refusal =
-      refusalOf(node, nodeClaims.get(destination), itsPods, { sources, shift }) ??
-      roomRefusal(state, { node, destination }, itsPods, {
-        ...(from !== undefined && { from }),
-        mayGo,
-      });
-    return refusal === undefined
-      ? []
-      : [`node ${node.metadata.name}, which was to take its pods, ${refusal}`];
-  });
+      refusalOf(node, nodeClaims.get(destination), pods, { sources: this.#sources, shift }) ??
+      (toCome.length > 0 ? roomRefusal(this.#room(destination, node, leavers), toCome) : undefined);
+    return refusal && `node ${node.metadata.name}, which was to take its pods, ${refusal}`;
+  }
+
+  #room(destination: string, node: Node, leavers: Leavers): NodeInfo {
+    const rooms = this.#rooms[leavers];
+    const known = rooms.get(destination);
+    if (known) return known;
+    const leaving = (this.#pendingOn.get(node.metadata.name) ?? []).filter(
+      (pod) => leavers === 'planned' || !this.staying('planned').has(pod),
+    );
+    const room = roomOn(node, this.#state.pods.get(destination) ?? [], new Set(leaving.map(podName)));
+    rooms.set(destination, room);
+    return room;
+  }
+}
+
+const known = new WeakMap<NodesState, Destinations>();
+
+/** A state is never changed, so what was made of it holds. */
+const destinationsOf = (state: NodesState): Destinations => {
+  const destinations = known.get(state) ?? new Destinations(state);
+  known.set(state, destinations);
+  return destinations;
 };
 
-/** Whether a pod leaves a kept node and makes room there, if all that the plan moves off its own destination leave that. */
-const mayLeave = (state: NodesState, pod: Pod): boolean =>
-  podBlocker(state, pod) === undefined &&
-  destinationBlockers(state, [pod], { mayGo: () => true }).length === 0;
-
-/** Why a pod on a kept node stays there: its new node does not take it, or it may not be evicted. */
-export const moveBlocker = (state: NodesState, pod: Pod): string | undefined =>
-  destinationBlockers(state, [pod], { mayGo: (other) => mayLeave(state, other) })[0] ??
-  podBlocker(state, pod);
+/** The pods on kept nodes that stay there now, each with the reason. */
+export const moveBlockers = (state: NodesState): ReadonlyMap<Pod, string> =>
+  destinationsOf(state).staying('judged');
 
 /** Why the plan may not empty the node of a NodeClaim now; empty when it may, or has no such node. */
 export const nodeBlockers = (state: NodesState, claimName: string): readonly string[] => {
@@ -163,10 +232,9 @@ export const nodeBlockers = (state: NodesState, claimName: string): readonly str
   const node = state.nodes.get(claimName);
   if (!claim || !node) return [];
   const pods = state.pods.get(claimName) ?? [];
-  const mayGo = (pod: Pod): boolean => mayLeave(state, pod);
   return [
     ...blockersOf(state, { node, claim, pods }),
-    ...destinationBlockers(state, pods, { from: claimName, mayGo }),
+    ...destinationsOf(state).blockers(pods, 'judged', claimName),
   ];
 };
 

@@ -4,7 +4,7 @@ import { podName } from '../../../api/pods.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { deletionEventsOf, hasWarned, isKept } from '../state/status.ts';
 import { type Decision, LOOK_AGAIN_MS, type Step, steps } from '../state/step.ts';
-import { moveBlocker, WHAT_TO_DO } from './blockers.ts';
+import { moveBlockers, WHAT_TO_DO } from './blockers.ts';
 import { budgetsOf, poolOf } from './budgets.ts';
 import { closingSteps } from './closing.ts';
 import { type DrainResult, drain, evictSteps } from './node.ts';
@@ -61,14 +61,10 @@ const removedMessage = (planned: number, kept: number): string => {
  */
 export const drainAndDelete = (state: ExecutionState): Decision => {
   const claims = deletedClaims(state.plan.spec);
-  const blocked = new Map(
-    state.podsOnKeptNodes.flatMap((pod) => {
-      const reason = moveBlocker(state, pod);
-      return reason === undefined ? [] : [[pod, reason] as const];
-    }),
-  );
+  const blocked = moveBlockers(state);
   const pending = pendingPodsOnKeptNodes(state).filter((pod) => !blocked.has(pod));
-  const staying = state.podsOnKeptNodes.filter((pod) => !pending.includes(pod));
+  const going = new Set(pending);
+  const staying = state.podsOnKeptNodes.filter((pod) => !going.has(pod));
   const results = drainNodes(state, claims, pending.length === 0);
   const waiting = claims.filter((_, at) => results[at]?.isWaiting);
   const next = [

@@ -7,11 +7,8 @@ import { deductRequests } from '../../../planner/scheduling/nodeinfo.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { deletionEventsOf } from '../state/status.ts';
 import { detachmentOf } from '../state/surgerecord.ts';
-import { pendingPodsOnKeptNodes } from './podsonkeptnodes.ts';
 
 /** Whether a node that stays has room for pods now. See docs/designs/0021-judged-again.md. */
-
-export type RoomState = Pick<ExecutionState, 'plan' | 'pods' | 'podsOnKeptNodes' | 'now' | 'limits'>;
 
 /** Each pod object of the caches is read once, however often its node is asked. */
 const requestsOf = memoizeRequests();
@@ -33,20 +30,6 @@ const isMigrating = (plan: ExecutionState['plan'], claim: string): boolean => {
 const isOnItsWay = (plan: ExecutionState['plan'], pod: Pod): boolean =>
   !isEvictable(pod) || isBeingMoved(pod) || detachmentOf(plan, pod) !== undefined;
 
-/** The pods of a node that are there when others come: none that ends, nor one that the plan still moves off. */
-const stayingOn = (
-  { node, pods }: { readonly node: Node; readonly pods: readonly Pod[] },
-  state: RoomState,
-  mayGo: (pod: Pod) => boolean,
-): readonly Pod[] => {
-  const leaving = new Set(
-    pendingPodsOnKeptNodes(state)
-      .filter((pod) => pod.spec.nodeName === node.metadata.name && mayGo(pod))
-      .map(podName),
-  );
-  return pods.filter((pod) => !isTerminating(pod) && !leaving.has(podName(pod)));
-};
-
 /** The pod as its controller makes it anew: on no node yet, nor tied to one by a hold of ours. */
 const asMadeAnew = (pod: Pod): Pod => {
   const { nodeName: _, ...spec } = withoutHold(pod).spec;
@@ -59,25 +42,32 @@ const withPod = (node: NodeInfo, pod: Pod): NodeInfo => {
   return { ...node, free, pods: [...node.pods, pod] };
 };
 
-/**
- * Why a node that stays can't hold pods that are still to come, beside those that are there now, in words; undefined
- * when it can. Taints and cordons are not looked at. `from` is the NodeClaim of the pods when its node is to go.
- */
-export const roomRefusal = (
-  state: RoomState,
-  to: { readonly node: Node; readonly destination: string },
+/** The pods of a plan that still have to come; none while a live migration of their node, the one of NodeClaim `from`, is open. */
+export const stillToCome = (
+  plan: ExecutionState['plan'],
   coming: readonly Pod[],
-  { from, mayGo }: { readonly from?: string; readonly mayGo: (pod: Pod) => boolean },
-): string | undefined => {
-  const { plan } = state;
-  if (from !== undefined && isMigrating(plan, from)) return undefined;
-  const toCome = coming.filter((pod) => !isOnItsWay(plan, pod));
-  if (toCome.length === 0) return undefined;
-  const there = stayingOn({ node: to.node, pods: state.pods.get(to.destination) ?? [] }, state, mayGo);
-  let info: NodeInfo = { ...nodeInfoOf(to.node, there, requestsOf), taints: [], unschedulable: false };
+  from: string | undefined,
+): readonly Pod[] =>
+  from !== undefined && isMigrating(plan, from) ? [] : coming.filter((pod) => !isOnItsWay(plan, pod));
+
+/**
+ * A node that stays with the pods that are there when others come: none that ends, nor one that leaves, by name. Taints and
+ * cordons are left out.
+ */
+export const roomOn = (node: Node, pods: readonly Pod[], leaving: ReadonlySet<string>): NodeInfo => {
+  const there = pods.filter((pod) => !isTerminating(pod) && !leaving.has(podName(pod)));
+  return { ...nodeInfoOf(node, there, requestsOf), taints: [], unschedulable: false };
+};
+
+/** Why a node can't hold pods that come together, in words; undefined when it can. */
+export const roomRefusal = (room: NodeInfo, toCome: readonly Pod[]): string | undefined => {
+  let info = room;
   for (const pod of toCome) {
     const refusal = fits(asMadeAnew(pod), info);
-    if (refusal) return `can't hold pod ${podName(pod)} now: ${refusal.message}`;
+    if (refusal) {
+      const beside = pod === toCome[0] ? '' : ' beside those that come with it';
+      return `can't hold pod ${podName(pod)} now${beside}: ${refusal.message}`;
+    }
     info = withPod(info, pod);
   }
   return undefined;

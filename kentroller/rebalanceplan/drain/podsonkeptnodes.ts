@@ -22,17 +22,16 @@ export const podsOnKeptNodesOf = (
     return pod?.spec.nodeName === srcNode && isDrainable(pod) ? [pod] : [];
   });
 
-/**
- * Pods on kept nodes that are still to be evicted: none after the drain timeout, when the plan goes on without them. A
- * pod created since then has the name of the planned one, and stays.
- */
-export const pendingPodsOnKeptNodes = ({
-  plan,
-  podsOnKeptNodes,
-  now,
-  limits,
-}: Pick<ExecutionState, 'plan' | 'podsOnKeptNodes' | 'now' | 'limits'>): readonly Pod[] => {
-  const since = reachedAt(plan, 'PinsReady') ?? now;
-  if (now - since > limits.drainTimeoutMs) return [];
-  return podsOnKeptNodes.filter(({ metadata }) => Date.parse(metadata.creationTimestamp ?? '') < since);
+type WaitingState = Pick<ExecutionState, 'plan' | 'podsOnKeptNodes' | 'now' | 'limits'>;
+
+const sinceOf = ({ plan, now }: WaitingState): number => reachedAt(plan, 'PinsReady') ?? now;
+
+/** Pods on kept nodes that the plan meant: one created since the deletion phase began has the name of such a pod, and stays. */
+export const plannedPodsOnKeptNodes = (state: WaitingState): readonly Pod[] => {
+  const since = sinceOf(state);
+  return state.podsOnKeptNodes.filter(({ metadata }) => Date.parse(metadata.creationTimestamp ?? '') < since);
 };
+
+/** Those that are still to be evicted: none after the drain timeout, when the plan goes on without them. */
+export const pendingPodsOnKeptNodes = (state: WaitingState): readonly Pod[] =>
+  state.now - sinceOf(state) > state.limits.drainTimeoutMs ? [] : plannedPodsOnKeptNodes(state);

@@ -14,7 +14,7 @@ import type { Offerings } from '../../cloud/offerings.ts';
 import { unlockSteps } from '../create/nodelock.ts';
 import { freeSteps } from '../create/nodeuse.ts';
 import { comingPrices, exceeds, isForPendingPods, sumOf } from '../create/plancost.ts';
-import { moveBlocker } from '../drain/blockers.ts';
+import { moveBlockers } from '../drain/blockers.ts';
 import { reattachSteps } from '../drain/surge.ts';
 import { uncordonSteps } from '../drain/undo.ts';
 import { overdueUntaintSteps, releaseSteps } from '../reservation.ts';
@@ -142,7 +142,7 @@ const stayingPods = (state: ExecutionState): readonly PodToMigrate[] => {
     .filter((claim) => isKept(plan, claim));
   const there = new Set([
     ...kept.flatMap((claim) => state.pods.get(claim) ?? []).map(podName),
-    ...state.podsOnKeptNodes.filter((pod) => moveBlocker(state, pod) !== undefined).map(podName),
+    ...[...moveBlockers(state).keys()].map(podName),
   ]);
   return (plan.spec.podsToMigrate ?? []).filter(
     ({ srcNode, namespace, name }) => srcNode && there.has(`${namespace}/${name}`),
