@@ -6,7 +6,7 @@ import { RemainingLimits } from '../../../planner/cluster/nodepoollimits.ts';
 import { poolLimits } from '../../../planner/model/nodepool.ts';
 import { availabilityCheck } from '../../cloud/availability.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
-import type { NodesState } from '../drain/blockers.ts';
+import type { NodesState } from '../drain/destinations.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { attemptsOf } from '../state/status.ts';
 import { type Alternative, valuesOf } from './alternatives.ts';

@@ -4,7 +4,8 @@ import { INSTANCE_TYPE, KARPENTER_NODEPOOL } from '../../../api/labels.ts';
 import type { NodeClaim } from '../../../api/objects.ts';
 import { savedPercent } from '../../../planner/plan/savings.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
-import { type NodesState, nodeBlockers } from '../drain/blockers.ts';
+import { nodeBlockers } from '../drain/blockers.ts';
+import type { NodesState } from '../drain/destinations.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { attemptsOf, isKept } from '../state/status.ts';
 

@@ -9,7 +9,8 @@ import {
 import { formatPrice } from '../../../api/text/price.ts';
 import { blueNode, savedPercent } from '../../../planner/plan/savings.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
-import { blockedNodes, type NodesState, sentenceOf } from '../drain/blockers.ts';
+import { blockedNodes, sentenceOf } from '../drain/blockers.ts';
+import type { NodesState } from '../drain/destinations.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { attemptsOf } from '../state/status.ts';
 import { type Decision, steps } from '../state/step.ts';

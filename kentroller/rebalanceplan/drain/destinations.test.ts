@@ -1,13 +1,15 @@
 import t from 'tap';
 import { ownerMark } from '../../../api/identity/ownermark.ts';
+import type { MustGo } from '../../../api/kinds/mustgo.ts';
 import { IN_USE_BY, PREPARING_TAINT, ZONE } from '../../../api/labels.ts';
-import type { Node, Taint } from '../../../api/objects.ts';
+import type { Node, Pod, Taint } from '../../../api/objects.ts';
 import * as make from '../../testing/builders.ts';
-import { BLUE, describeStep } from '../../testing/decisions.ts';
+import { ADD, attempts, BLUE, CORDONED, describeStep, draining, RESERVED } from '../../testing/decisions.ts';
 import { freeSteps, inUseReason, placesToTake } from '../create/nodeuse.ts';
 import { decide } from '../decide.ts';
 import type { Phase } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
+import { nodeBlockers } from './blockers.ts';
 
 /** A kept node that was to take pods is looked at again before they are evicted. */
 
@@ -53,6 +55,65 @@ t.test('a kept node whose zone was shifted away meanwhile takes none', async (t)
   const shift = (zone: string) => [{ zone, zoneId: 'usw2-az1' }];
   t.same(kindsWith(kept, undefined, false, shift('us-west-2a')), STAYS);
   t.same(kindsWith(kept, undefined, false, shift('us-west-2b')), BEGINS);
+});
+
+t.test('nobody is evicted for an added node whose zone was shifted away after it had joined', async (t) => {
+  const inZone = (node: Node, zone: string): Node => ({
+    ...node,
+    metadata: { ...node.metadata, labels: { ...node.metadata.labels, [ZONE]: zone } },
+  });
+  const moves = MOVES.podsToMigrate.map((move) => ({ ...move, dstNodeClaimName: 'green' }));
+  const web = make.pod('web-1');
+  const pod = { ...web, spec: { ...web.spec, nodeName: 'node-blue' } };
+  const toAdded = (zone: string, o: { pods?: readonly Pod[]; kept?: boolean; mustGo?: MustGo } = {}) => {
+    const { pods = [pod], kept = false, mustGo } = o;
+    const going = [{ nodeClaimName: 'blue', ...(mustGo && { mustGo }) }];
+    const plan = make.plan(
+      { ...ADD, podsToMigrate: moves, nodeClaimsToDelete: kept ? [] : going },
+      { ...attempts({ status: 'Success', nodeClaimName: 'green-2' }), ...(!kept && draining()) },
+      'PinsReady',
+    );
+    const state = make.executionState(plan, {
+      nodeClaims: new Map([...BLUE.nodeClaims, ['green-2', make.nodeClaim('green-2')]]),
+      nodes: new Map([
+        ['blue', inZone(CORDONED, 'us-west-2b')],
+        ['green-2', inZone(RESERVED, zone)],
+      ]),
+      pods: new Map([['blue', pods]]),
+      podsOnKeptNodes: kept ? pods : [],
+      shiftedZones: [{ zone: 'us-west-2a', zoneId: 'usw2-az1' }],
+    });
+    return decide(state).steps.map(describeStep);
+  };
+  t.same(toAdded('us-west-2c'), ['evict web-1']);
+  t.same(toAdded('us-west-2a'), STAYS);
+  for (const reason of ['Expiry', 'SpotPrediction', 'ZonalShift'] as const) {
+    t.same(toAdded('us-west-2a', { mustGo: { reason, maxPricePercent: 120 } }), STAYS, reason);
+  }
+  t.ok(toAdded('us-west-2c', { kept: true }).includes('evict web-1'));
+  t.notOk(toAdded('us-west-2a', { kept: true }).includes('evict web-1'), 'off a node that stays');
+  const ending = { ...pod, metadata: { ...pod.metadata, deletionTimestamp: make.ago(1) } };
+  t.notSame(toAdded('us-west-2a', { pods: [ending] }), STAYS, 'its pods are on their way');
+});
+
+t.test('a node that is being deleted has its machine, whatever became of the zone', async (t) => {
+  const node = make.node('green', { labels: { [ZONE]: 'us-west-2a' } });
+  const moves = MOVES.podsToMigrate.map((move) => ({ ...move, dstNodeClaimName: 'green' }));
+  const blockersWhen = (deleted: boolean): readonly string[] => {
+    const claim = make.nodeClaim('blue', deleted ? { deletionTimestamp: make.ago(1) } : {});
+    const plan = make.plan({ ...ADD, ...MOVES, podsToMigrate: moves }, attempts({ status: 'Success' }));
+    const state = make.executionState(plan, {
+      nodeClaims: new Map([['blue', claim]]),
+      nodes: new Map([...BLUE.nodes, ['green', node]]),
+      pods: new Map([['blue', [make.pod('web-1')]]]),
+      shiftedZones: [{ zone: 'us-west-2a', zoneId: 'usw2-az1' }],
+    });
+    return nodeBlockers(state, 'blue');
+  };
+  t.match(blockersWhen(false), [
+    /node-green, which was to take its pods, takes none now: its zone us-west-2a/,
+  ]);
+  t.same(blockersWhen(true), []);
 });
 
 const USERS: Taint = { key: 'team', value: 'batch', effect: 'NoSchedule' };

@@ -6,7 +6,7 @@ import { ADD, attempts, BLUE, CORDONED, DELETE, describeStep, draining } from '.
 import { decide } from '../decide.ts';
 import { LOCK_KEEPS } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
-import { blockersOf } from './blockers.ts';
+import { blockersOf } from './protection.ts';
 
 /** The fault of late pods: what was not on a node when it was planned, and what was marked since, counts at the act. */
 

@@ -14,7 +14,7 @@ import type { Offerings } from '../../cloud/offerings.ts';
 import { unlockSteps } from '../create/nodelock.ts';
 import { freeSteps } from '../create/nodeuse.ts';
 import { comingPrices, exceeds, isForPendingPods, sumOf } from '../create/plancost.ts';
-import { moveBlockers } from '../drain/blockers.ts';
+import { moveBlockers } from '../drain/destinations.ts';
 import { reattachSteps } from '../drain/surge.ts';
 import { uncordonSteps } from '../drain/undo.ts';
 import { overdueUntaintSteps, releaseSteps } from '../reservation.ts';

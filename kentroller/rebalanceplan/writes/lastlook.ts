@@ -5,7 +5,7 @@ import { NODE_CLAIMS, NODES, PODS, REPLICA_SETS } from '../../../api/resources.t
 import { getOrUndefined } from '../../../kube/ignore.ts';
 import { namespaceOf } from '../../../planner/scheduling/interpodaffinity.ts';
 import { isReserved } from '../create/nodeclaim.ts';
-import { blockersOf, podBlocker } from '../drain/blockers.ts';
+import { blockersOf, podBlocker } from '../drain/protection.ts';
 import { isPartner } from '../state/evictionrules.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { type SurgeRecord, surgeRecordOf } from '../state/surgerecord.ts';
