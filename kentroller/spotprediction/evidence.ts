@@ -30,6 +30,13 @@ export interface HistoryState {
 const flat = (map: ReadonlyMap<string, Decayed>): HistoryState['usualPrices'] =>
   [...map].map(([key, { value, at }]) => [key, value, at]);
 
+/** Puts older entries before those of a map, of which the newest stay. */
+const putBefore = <T>(own: Map<string, T>, older: readonly (readonly [string, T])[]): void => {
+  const all = [...older.filter(([key]) => !own.has(key)), ...own].slice(-MOST_OFFERINGS);
+  own.clear();
+  for (const [key, value] of all) own.set(key, value);
+};
+
 /** What the offerings' past says of their nodes; numbers that fade, in memory of fixed size. */
 export class OfferingHistory {
   readonly #interruptions = new Map<string, Decayed>();
@@ -45,16 +52,13 @@ export class OfferingHistory {
     };
   }
 
-  /** Takes over what another one held; what this one knows already counts more. */
+  /** Takes over what another one held, as older than its own; what this one knows already counts more. */
   restore({ interruptions, counted, usualPrices }: HistoryState): void {
-    for (const [into, list] of [
-      [this.#interruptions, interruptions],
-      [this.#usualPrices, usualPrices],
-    ] as const)
-      for (const [key, value, at] of list.slice(-MOST_OFFERINGS))
-        if (!into.has(key)) into.set(key, { value, at });
-    for (const [machine, at] of counted.slice(-MOST_OFFERINGS))
-      if (!this.#counted.has(machine)) this.#counted.set(machine, at);
+    const numbers = (list: HistoryState['usualPrices']) =>
+      list.map(([key, value, at]) => [key, { value, at }] as const);
+    putBefore(this.#interruptions, numbers(interruptions));
+    putBefore(this.#usualPrices, numbers(usualPrices));
+    putBefore(this.#counted, counted);
   }
 
   /** Counts an interruption of a machine once, whoever tells of it and however often. */

@@ -51,11 +51,14 @@ export interface ScoreState {
 
 /** Alerts and ended machines that are handed over at most. */
 const MOST_HANDED_OVER = 1_000;
+/** Models whose scores are handed over at most, those that were judged last. */
+export const MOST_MODELS = 20;
 
 const EMPTY: ModelScore = { hits: 0, falseAlarms: 0, missed: 0, squares: 0, windows: 0 };
 
 export class Scoreboard {
   readonly #listener: ScoreListener;
+  /** Those judged last come last. */
   readonly #scores = new Map<string, ModelScore>();
   /** By model and machine. */
   readonly #pending = new Map<string, Map<string, Pending>>();
@@ -78,7 +81,7 @@ export class Scoreboard {
       ),
     );
     return {
-      scores: [...this.#scores],
+      scores: [...this.#scores].slice(-MOST_MODELS),
       alerts: alerts.toSorted((a, b) => a.alertAt - b.alertAt).slice(-MOST_HANDED_OVER),
       ended: [...this.#ended].slice(-MOST_HANDED_OVER),
     };
@@ -96,6 +99,7 @@ export class Scoreboard {
 
   #add(model: string, change: Partial<ModelScore>): void {
     const sum = this.#scores.get(model) ?? EMPTY;
+    this.#scores.delete(model);
     this.#scores.set(model, {
       hits: sum.hits + (change.hits ?? 0),
       falseAlarms: sum.falseAlarms + (change.falseAlarms ?? 0),

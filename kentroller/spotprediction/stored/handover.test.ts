@@ -167,3 +167,83 @@ t.test('it is saved at most once a minute, when it changed, and has a bound', as
   await next.take(signal);
   t.same(next.history.state(), only.history.state());
 });
+
+t.test('what a leader saw before it could read goes beside, within the bound, and the next one reads all', async (t) => {
+  const { clock, leader, fail } = cluster();
+  const first = leader();
+  await first.take(signal);
+  for (let n = 0; n < 1_000; n += 1) {
+    first.history.interrupted(`m5.large/${n}`, `i-${n}`, clock.now);
+    first.history.riseOf(`m5.large/${n}`, 0.05, clock.now);
+  }
+  await first.save(signal);
+
+  fail(({ verb }) => verb === 'get');
+  const second = leader();
+  await second.take(signal);
+  clock.now += 2 * MINUTE;
+  second.history.interrupted('c5.large/own', 'i-own', clock.now);
+  second.history.riseOf('c5.large/own', 0.1, clock.now);
+  fail(() => false);
+  await second.take(signal);
+  const { counted, interruptions, usualPrices } = second.history.state();
+  for (const list of [counted, interruptions, usualPrices]) {
+    t.equal(list.length, 1_000);
+    t.match(list[0]?.[0], /[-/]1$/, 'the oldest of the leader before has gone');
+    t.match(list.at(-1)?.[0], /own$/, 'its own is the newest');
+  }
+  await second.save(signal);
+
+  const third = leader();
+  await third.take(signal);
+  t.same(third.history.state(), second.history.state());
+});
+
+t.test('of a document with too many entries the newest are taken over', async (t) => {
+  const { api, leader, said } = cluster();
+  const many = Array.from({ length: 1_500 }, (_, n) => n);
+  const score = { hits: 1, falseAlarms: 0, missed: 0, squares: 0, windows: 0 };
+  const faded = many.map((n) => [`m5.large/${n}`, 1, START]);
+  const document = {
+    history: { interruptions: faded, counted: many.map((n) => [`i-${n}`, START]), usualPrices: faded },
+    scores: {
+      scores: many.slice(0, 25).map((n) => [`model-${n}`, score]),
+      alerts: many.map((n) => ({
+        model: 'model-1',
+        machine: `i-${n}`,
+        since: START,
+        probability: 0.9,
+        alertAt: START + n,
+      })),
+      ended: many.map((n) => `i-${n}`),
+    },
+  };
+  api.create(CONFIG_MAPS, { metadata: where, data: { 'learned.json': JSON.stringify(document) } });
+  const next = leader();
+  await next.take(signal);
+  t.notOk(said.some((line) => /cannot be parsed/.test(line)));
+  const { counted, interruptions, usualPrices } = next.history.state();
+  const { scores, alerts, ended } = next.scores.state();
+  for (const list of [counted, interruptions, usualPrices, alerts, ended]) t.equal(list.length, 1_000);
+  t.same(counted.at(-1), ['i-1499', START]);
+  t.equal(scores.length, 20);
+  t.equal(scores.at(-1)?.[0], 'model-24');
+});
+
+t.test('after many models the scores of those in use are handed on', async (t) => {
+  const { clock, leader } = cluster();
+  for (let n = 0; n < 30; n += 1) {
+    const next = leader();
+    await next.take(signal);
+    const predictions = ['builtin', `model-${n}`].map((model) => ({ node: 'a', model, probability: 0.9 }));
+    next.scores.observe([{ id: `a-${n}`, predictions, interruptedAt: undefined }], 0.5, clock.now);
+    next.scores.observe([{ id: `a-${n}`, predictions, interruptedAt: clock.now }], 0.5, clock.now);
+    clock.now += 2 * MINUTE;
+    await next.save(signal);
+  }
+  const last = leader();
+  await last.take(signal);
+  t.match(last.scores.scores().get('builtin'), { hits: 30 });
+  t.ok(last.scores.scores().has('model-29'));
+  t.equal(last.scores.state().scores.length, 20);
+});

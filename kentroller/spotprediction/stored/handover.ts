@@ -5,7 +5,7 @@ import type { Logger } from '../../../kube/component/log.ts';
 import { messageOf } from '../../../kube/errors.ts';
 import { getOrUndefined } from '../../../kube/ignore.ts';
 import type { OfferingHistory } from '../evidence.ts';
-import type { Scoreboard } from '../score.ts';
+import { MOST_MODELS, type Scoreboard } from '../score.ts';
 import { PREDICTION_CONFIG_MAP } from './record.ts';
 
 /** What predictions have learned, kept for the next leader beside the conditions of their sources. */
@@ -16,41 +16,34 @@ const FIELD_MANAGER = 'castai-kentroller-spot-prediction-learned';
 const SAVE_EVERY_MS = 60_000;
 /** The API server refuses ConfigMaps above 1 MiB. */
 const MAX_CHARACTERS = 600_000;
-/** More models than that are none of ours. */
-const MOST_MODELS = 20;
 const MOST = 1_000;
+
+/** A list whose newest entries come last; of too many they are what is read. */
+const newest = <T extends z.ZodType>(entry: T, most = MOST) =>
+  z.array(entry).transform((all) => all.slice(-most));
 
 const name = z.string().max(300);
 const time = z.number().nonnegative();
 const count = z.number().nonnegative();
-const faded = z.array(z.tuple([name, count, time])).max(MOST);
+const faded = newest(z.tuple([name, count, time]));
+const score = z.object({ hits: count, falseAlarms: count, missed: count, squares: count, windows: count });
+const alert = z.object({
+  model: name,
+  machine: name,
+  since: time,
+  probability: z.number().min(0).max(1),
+  alertAt: time,
+});
 const learned = z.object({
   history: z.object({
     interruptions: faded,
-    counted: z.array(z.tuple([name, time])).max(MOST),
+    counted: newest(z.tuple([name, time])),
     usualPrices: faded,
   }),
   scores: z.object({
-    scores: z
-      .array(
-        z.tuple([
-          name,
-          z.object({ hits: count, falseAlarms: count, missed: count, squares: count, windows: count }),
-        ]),
-      )
-      .max(MOST_MODELS),
-    alerts: z
-      .array(
-        z.object({
-          model: name,
-          machine: name,
-          since: time,
-          probability: z.number().min(0).max(1),
-          alertAt: time,
-        }),
-      )
-      .max(MOST),
-    ended: z.array(name).max(MOST),
+    scores: newest(z.tuple([name, score]), MOST_MODELS),
+    alerts: newest(alert),
+    ended: newest(name),
   }),
 });
 
