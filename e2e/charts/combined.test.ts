@@ -102,8 +102,38 @@ t.test('what else is in a kustomization stays as it is', MINUTES, async (t) => {
     metadata: { name: 'of-the-platform' },
     spec: { validations: [{ expression: 'true' }] },
   };
-  const app = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'shop', namespace: 'shop' } };
-  const made = await combined(WAYS, { 'own.yaml': `${stringify(own)}---\n${stringify(app)}` });
-  t.same(made['ValidatingAdmissionPolicy /of-the-platform'], own, 'a policy of the platform is not left out');
-  t.same(made['ConfigMap shop/shop'], app, 'nor are others called a part of us');
+  const inShop = (kind: string, name: string, rest: object = {}) => ({
+    apiVersion: kind === 'Deployment' ? 'apps/v1' : 'v1',
+    kind,
+    metadata: { name, namespace: 'shop' },
+    ...rest,
+  });
+  const running = (image: string) => ({
+    spec: { replicas: 3, template: { spec: { containers: [{ name: 'main', image }] } } },
+  });
+  // Called like ours, in a namespace of others, and with the images that ours have.
+  const others = [
+    own,
+    inShop('Deployment', 'batch-scheduler', running('registry.k8s.io/kube-scheduler:v1.33.4')),
+    inShop('ServiceAccount', 'castai-kentroller'),
+    ...[
+      'castai-kentroller',
+      'castai-pod-pinner',
+      'castai-pod-pinner-webhook',
+      'castai-pod-pinner-webhook-keeper',
+      'castai-scheduler',
+    ].flatMap((name) => [
+      inShop('Deployment', name, running('precision-packer')),
+      inShop('ConfigMap', name, { data: { KEY: 'theirs' } }),
+    ]),
+  ];
+  const made = await combined(WAYS, { 'own.yaml': others.map((one) => stringify(one)).join('---\n') });
+  for (const object of others) {
+    const { namespace = '', name } = object.metadata as {
+      readonly namespace?: string;
+      readonly name: string;
+    };
+    const id = `${object.kind} ${namespace}/${name}`;
+    t.same(made[id], object, `${id} is as it was written`);
+  }
 });

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { parse } from 'yaml';
 import { z } from 'zod';
 import { options as extender } from '../../extender/options.ts';
 import { options as keeper } from '../../webhook/keeper/options.ts';
@@ -77,9 +76,6 @@ ${content}
 const schedulerValues = (configuration: string): readonly Value[] => {
   const deployment = 'Deployment/castai-scheduler';
   const container = ['spec', 'template', 'spec', 'containers', 0];
-  const { images } = parse(readManifest(`${SCHEDULER}/kustomization.yaml`)) as {
-    readonly images: readonly { readonly name: string; readonly newTag: string }[];
-  };
   return [
     {
       name: 'secondScheduler.enabled',
@@ -109,9 +105,8 @@ const schedulerValues = (configuration: string): readonly Value[] => {
       name: 'secondScheduler.image',
       description: 'Its image, with the minor version of the cluster.',
       schema: z.string().min(1),
-      default: `${images[0]?.name}:${images[0]?.newTag}`,
       places: [
-        expression(deployment, [...container, 'image'], '.Values.secondScheduler.image'),
+        scalar(deployment, [...container, 'image']),
         expression(
           deployment,
           ['spec', 'template', 'spec', 'volumes', 0, 'configMap', 'name'],
