@@ -1,10 +1,10 @@
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import t from 'tap';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { mustGet } from '../../api/mustget.ts';
 import { mapConcurrently } from '../../kube/concurrency.ts';
-import { CHART, CRDS_CHART, kustomizedBeside, ROOT, rendered } from './tools.ts';
+import { CHART, CRDS_CHART, kustomizedBeside, type Rendered, ROOT, rendered } from './tools.ts';
 import { comparable, WAYS, type Way } from './ways.ts';
 
 /** Components of manifests/ can be combined: each pair makes what the same values of the charts make. */
@@ -136,4 +136,57 @@ t.test('what else is in a kustomization stays as it is', MINUTES, async (t) => {
     const id = `${object.kind} ${namespace}/${name}`;
     t.same(made[id], object, `${id} is as it was written`);
   }
+});
+
+/** The kustomization of README.md, on this checkout. */
+const documented = (edit: (text: string) => string): Promise<ReadonlyMap<string, Rendered>> => {
+  const [, block] =
+    /```yaml\n(# kustomization\.yaml beside .*?)```/s.exec(readFileSync('README.md', 'utf8')) ?? [];
+  if (block === undefined) throw new Error('README.md has no kustomization.yaml');
+  const here = edit(block)
+    .replace('[dist/kustomize]', '[../manifests/base]')
+    .replaceAll(/(?<=[ [])manifests\//g, '../manifests/');
+  return kustomizedBeside(parse(here));
+};
+
+t.test('the kustomization of README.md installs on any cluster', MINUTES, async (t) => {
+  const made = await documented((text) => text);
+  t.same(made.get('ConfigMap castai-agent/castai-pod-pinner-webhook')?.data, {
+    COEXISTENCE: 'on',
+    LOG_LEVEL: 'debug',
+  });
+  const text = JSON.stringify([...made.values()]);
+  t.notMatch(text, '111122223333', 'an identity that is none is worse than none');
+  const base = new Set(Object.values(await combined([])).map((one) => (one as Rendered).kind));
+  t.same(
+    [...new Set([...made.values()].map(({ kind }) => kind))].filter((kind) => !base.has(kind)),
+    ['ConfigMap'],
+  );
+});
+
+t.test('all lines of the kustomization of README.md, uncommented, render', MINUTES, async (t) => {
+  const role = 'arn:aws:iam::999900001111:role/own';
+  const made = await documented((text) =>
+    text.replaceAll(/^# (?=-| )/gm, '  ').replace(/arn:aws:iam::[^"]+/, role),
+  );
+  t.match(made.get('ServiceAccount castai-agent/castai-kentroller')?.metadata.annotations, {
+    'eks.amazonaws.com/role-arn': role,
+  });
+  for (const id of ['Deployment castai-agent/castai-scheduler', 'ServiceMonitor castai-agent/castai-agent'])
+    t.ok(made.has(id), id);
+  t.notOk([...made.keys()].some((key) => key.startsWith('ValidatingAdmissionPolicy ')));
+});
+
+t.test('a setting of kentroller beside the component kind is a patch', MINUTES, async (t) => {
+  const data = { POLICIES_PORT: '8443' };
+  const metadata = { name: 'castai-kentroller', namespace: 'castai-agent' };
+  const made = await kustomizedBeside({
+    resources: ['../manifests/base'],
+    components: ['kind', 'policies-api'].map((name) => `../manifests/components/${name}`),
+    patches: [{ patch: stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data }) }],
+  });
+  t.match(made.get('ConfigMap castai-agent/castai-kentroller')?.data, {
+    ...data,
+    INSTANCE_TYPES_FILE_PATH: String,
+  });
 });
