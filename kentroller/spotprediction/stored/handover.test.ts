@@ -168,7 +168,7 @@ t.test('it is saved at most once a minute, when it changed, and has a bound', as
   t.same(next.history.state(), only.history.state());
 });
 
-t.test('what a leader saw before it could read goes beside, within the bound, and the next one reads all', async (t) => {
+t.test('what a leader saw before it could read is kept within the bound', async (t) => {
   const { clock, leader, fail } = cluster();
   const first = leader();
   await first.take(signal);
