@@ -1,7 +1,7 @@
 import t from 'tap';
 import { KubeError } from '../kube/errors.ts';
 import type { InstalledObject } from '../kube/preflight/facts.ts';
-import { installedObjects } from '../kube/preflight/installed.ts';
+import { installedObjects, OUR_MARK } from '../kube/preflight/installed.ts';
 import { MemoryApi } from '../kube/testing/memory/api.ts';
 import { memoryClient, type Wire } from '../kube/testing/memory/client.ts';
 import { parseFlags } from './flags.ts';
@@ -16,13 +16,14 @@ const cluster = (
   isThere: (one: InstalledObject) => boolean,
   carry: Wire = async (_, serve) => serve(),
   namespace = 'castai-agent',
+  labels: (one: InstalledObject) => Readonly<Record<string, string>> = () => OUR_MARK,
 ) => {
   const api = new MemoryApi({ now: Date.now });
   const client = memoryClient(api, carry);
   const ready = Promise.all(
     installedObjects(namespace)
       .filter(isThere)
-      .map(({ resource, ref }) => client.create(resource, { metadata: { ...ref } })),
+      .map((one) => client.create(one.resource, { metadata: { ...one.ref, labels: labels(one) } })),
   );
   return {
     uninstall: async (...argv: string[]) => {
@@ -74,11 +75,53 @@ t.test('what stands outside of the namespace is named, with the command that rem
   t.same(left(), before, 'nothing of it acts by itself, so it is left to whoever installed it');
 });
 
-t.test('another namespace is named by its own name, and its contents go with it', async (t) => {
+t.test('another namespace is named by its own name, and what else is in it is thought of', async (t) => {
   const { uninstall } = cluster(() => true, undefined, 'rebalancing');
   const { out } = await uninstall();
-  t.match(out, 'kubectl delete --ignore-not-found namespaces rebalancing\n');
-  t.notMatch(out, 'deployments');
+  t.match(
+    out,
+    /what else is in it was not looked at.*\n {2}kubectl delete --ignore-not-found namespaces rebalancing\n/,
+  );
+  t.match(
+    out,
+    /\n {2}kubectl delete --ignore-not-found --namespace=rebalancing --selector=app.kubernetes.io\/part-of=precision-packer \S*deployments.apps,\S*\n/,
+    'where others use it, ours alone can go',
+  );
+  t.notMatch(out, 'monitoring.coreos.com', 'a kind that is not served would fail the command');
+});
+
+t.test('a namespace of others is never named for removal', async (t) => {
+  const isNamespace = ({ resource }: InstalledObject): boolean => resource.kind === 'Namespace';
+  const alone = cluster(isNamespace, undefined, 'castai-agent', () => ({}));
+  const { out } = await alone.uninstall();
+  t.notMatch(out, 'kubectl delete', 'the namespace of another agent, in which nothing of ours ever was');
+  t.match(out, /Not marked as ours .*:\n {2}Namespace castai-agent\n/);
+  const shared = cluster(
+    (one) => isNamespace(one) || one.resource.kind === 'FlowSchema',
+    undefined,
+    'castai-agent',
+    (one) => (isNamespace(one) ? { owner: 'others' } : OUR_MARK),
+  );
+  const told = (await shared.uninstall('--yes')).out;
+  t.match(told, / {2}kubectl delete --ignore-not-found flowschemas/);
+  t.match(told, / {2}kubectl delete --ignore-not-found --namespace=castai-agent --selector=/);
+  t.notMatch(told, / namespaces /);
+  t.equal(shared.left().length, 3);
+});
+
+t.test('an object of others that has a name of ours is left alone', async (t) => {
+  const { uninstall, left } = cluster(
+    (one) => isKept(one) || one.ref.name === 'castai-kentroller',
+    undefined,
+    'castai-agent',
+    () => ({ 'app.kubernetes.io/part-of': 'another-agent' }),
+  );
+  const before = left();
+  const { out } = await uninstall('--yes');
+  t.same(left(), before, 'no policy of others is deleted');
+  t.notMatch(out, 'kubectl delete');
+  t.match(out, `  MutatingAdmissionPolicy ${KEPT}\n`);
+  t.match(out, '  ClusterRole castai-kentroller\n');
 });
 
 t.test('where nothing is there, nothing is named', async (t) => {

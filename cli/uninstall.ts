@@ -12,12 +12,19 @@ import { printable } from '../api/text/printable.ts';
 import type { KubeClient } from '../kube/client/client.ts';
 import { isUnserved, KubeError, messageOf } from '../kube/errors.ts';
 import type { FoundOutside } from '../kube/preflight/facts.ts';
-import { findOutside } from '../kube/preflight/installed.ts';
+import { findOutside, OUR_SELECTOR } from '../kube/preflight/installed.ts';
 import { undoAll } from '../kube/undo/apply.ts';
 import { decideUndo } from '../kube/undo/decide.ts';
 import { createGuards, type Guards } from '../kube/undo/guards.ts';
 import { takeInventory } from '../kube/undo/inventory.ts';
-import { outsideSteps, removalCommands, unreadOutside } from '../kube/undo/outside.ts';
+import {
+  namespaceOf,
+  outsideSteps,
+  removalCommands,
+  removalWithin,
+  unmarkedOutside,
+  unreadOutside,
+} from '../kube/undo/outside.ts';
 import { type Flags, UsageError } from './flags.ts';
 import type { Outcome } from './outcome.ts';
 
@@ -101,15 +108,29 @@ const undo = async (
   }
 };
 
-/** How to remove what is installed: with all that stands outside of the namespace, where the folder or release is not at hand. */
+/** How to remove what is installed, where the folder or release is not at hand as well. Others may share the namespace. */
 const removal = ({ there }: FoundOutside, namespace: string): readonly string[] => {
   const commands = removalCommands(there);
-  return commands.length === 0
-    ? []
-    : [
-        'Installed objects stay: remove them with kubectl delete --ignore-not-found -k and the folder that was applied, such as dist/kustomize or one of its overlays, or with helm uninstall.',
-        ...linesOf(`Where neither is at hand, these remove all that is outside of ${namespace}:`, commands),
-      ];
+  const state = namespaceOf(there);
+  const isInstalled = commands.length > 0 || state === 'marked';
+  return [
+    ...(isInstalled
+      ? [
+          `Installed objects stay: remove them with helm uninstall, or with kubectl delete --ignore-not-found -k and the folder that was applied, such as dist/kustomize or one of its overlays, which deletes the namespace ${namespace} with all that is in it.`,
+        ]
+      : []),
+    ...linesOf(`Where neither is at hand, these remove all that is outside of ${namespace}:`, commands),
+    ...(isInstalled && state !== 'gone'
+      ? linesOf(`This removes what is ours in ${namespace}, and nothing else:`, [removalWithin(namespace)])
+      : []),
+    ...(state === 'marked'
+      ? linesOf(
+          `Namespace ${namespace} is marked as ours, but what else is in it was not looked at and would go with it; where nobody else uses it:`,
+          [`kubectl delete --ignore-not-found namespaces ${namespace}`],
+        )
+      : []),
+    ...linesOf(`Not marked as ours by the label ${OUR_SELECTOR}, so left alone:`, unmarkedOutside(there)),
+  ];
 };
 
 /** Lists what is to undo; with --yes undoes it and says what is left. Throws UsageError. */

@@ -36,6 +36,19 @@ export const namesOfKind = (kind: string, o: { readonly isOptional: boolean }): 
 export const objectText = ({ resource, ref }: Pick<InstalledObject, 'resource' | 'ref'>): string =>
   `${resource.kind} ${ref.name}${ref.namespace === undefined ? '' : ` in ${ref.namespace}`}`;
 
+const PART_OF = 'app.kubernetes.io/part-of';
+
+/** The label that our manifests and charts put on all that they install; a name alone may be of others. */
+export const OUR_MARK: Readonly<Record<string, string>> = { [PART_OF]: 'precision-packer' };
+
+/** The mark as a selector. */
+export const OUR_SELECTOR = Object.entries(OUR_MARK)
+  .map(([key, value]) => `${key}=${value}`)
+  .join();
+
+export const isMarkedAsOurs = ({ object }: FoundObject): boolean =>
+  Object.entries(OUR_MARK).every(([key, value]) => object.metadata.labels?.[key] === value);
+
 const AT_ONCE = 8;
 
 /** Looks for each object outside of the namespace; a kind that is not served has none. Throws when the signal aborts. */

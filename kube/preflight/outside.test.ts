@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { InstalledObject } from './facts.ts';
 import { checkInstaller, isOurComponent } from './installation.ts';
 import { foundOutside } from './testing/foundoutside.ts';
 
@@ -34,6 +35,25 @@ t.test('before an installation, only whether it could be installed is asked', as
     checkInstaller({ missing: { unseen: 'forbidden' }, outside: nothing }).map(({ state }) => state),
     ['skipped', 'unknown'],
   );
+});
+
+t.test('what only has a name of ours is told as somebody else’s, and a namespace not at all', (t) => {
+  const nothing = { value: { stock: [], options: [] } };
+  const told = (...found: Parameters<typeof foundOutside>) =>
+    checkInstaller({ missing: nothing, outside: { value: foundOutside(...found) } }).filter(
+      ({ name }) => name === 'left-over',
+    );
+  const isNamespace = ({ resource }: InstalledObject): boolean => resource.kind === 'Namespace';
+  t.same(told(isNamespace, {}), [], 'a namespace of others, such as that of another agent');
+  t.same(told(isNamespace), [], 'nor one that we have shared');
+  const [foreign, ...more] = told(({ ref }) => ref.name === 'castai-kentroller', {});
+  t.match(foreign, {
+    state: 'note',
+    message: /^ClusterRole castai-kentroller, .* are not marked as ours .*part-of=precision-packer/,
+  });
+  t.notMatch(foreign?.message, 'has the commands');
+  t.same(more, []);
+  t.end();
 });
 
 t.test('our Deployments are known by name', async (t) => {

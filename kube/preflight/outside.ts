@@ -1,6 +1,6 @@
-import { type Check, checkFound, type Found, fine, isSeen, lacks, listed, note, unknown } from './check.ts';
+import { type Check, checkFound, type Found, fine, lacks, listed, note, unknown } from './check.ts';
 import type { FoundOutside } from './facts.ts';
-import { objectText } from './installed.ts';
+import { isMarkedAsOurs, OUR_SELECTOR, objectText } from './installed.ts';
 
 /** What an installation has outside of its namespace: what else is checked one by one is not told again here. */
 
@@ -58,12 +58,27 @@ export const checkOutside = (found: Found<FoundOutside>, again: string): readonl
     judge(outside, again),
   );
 
-/** Where none of our Deployments is there: what somebody has left, or has installed ahead. */
-export const checkLeftOver = (found: Found<FoundOutside>): readonly Check[] => {
-  if (isSeen(found) && found.value.there.length === 0) return [];
-  return checkFound('left-over', 'What is left of an installation', found, ({ there }) => [
-    note(
-      `${listed(there.map(objectText), 3)} ${there.length === 1 ? 'is' : 'are'} there without our Deployments: of the chart precision-packer-crds, or left over, for which precision-packer uninstall has the commands.`,
-    ),
-  ]);
-};
+/** Where none of our Deployments is there: what somebody has left, or has installed ahead. A namespace may be shared, so it says nothing. */
+export const checkLeftOver = (found: Found<FoundOutside>): readonly Check[] =>
+  checkFound('left-over', 'What is left of an installation', found, ({ there }) => {
+    const named = there.filter(({ resource }) => resource.kind !== 'Namespace');
+    const [foreign = [], ours = []] = [false, true].map((isOurs) =>
+      named.filter((one) => isMarkedAsOurs(one) === isOurs),
+    );
+    return [
+      ...(ours.length > 0
+        ? [
+            note(
+              `${listed(ours.map(objectText), 3)} ${ours.length === 1 ? 'is' : 'are'} there without our Deployments: of the chart precision-packer-crds, or left over, for which precision-packer uninstall has the commands.`,
+            ),
+          ]
+        : []),
+      ...(foreign.length > 0
+        ? [
+            note(
+              `${listed(foreign.map(objectText), 3)} ${foreign.length === 1 ? 'has a name' : 'have names'} of ours and ${foreign.length === 1 ? 'is' : 'are'} not marked as ours (${OUR_SELECTOR}): look whose ${foreign.length === 1 ? 'it is' : 'they are'}, since an installation would write over ${foreign.length === 1 ? 'it' : 'them'}.`,
+            ),
+          ]
+        : []),
+    ];
+  });
