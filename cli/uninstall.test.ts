@@ -1,4 +1,7 @@
 import t from 'tap';
+import type { Pod } from '../api/objects.ts';
+import { PODS } from '../api/resources.ts';
+import type { KubeClient } from '../kube/client/client.ts';
 import { KubeError } from '../kube/errors.ts';
 import type { InstalledObject } from '../kube/preflight/facts.ts';
 import { installedObjects, OUR_MARK } from '../kube/preflight/installed.ts';
@@ -35,6 +38,7 @@ const cluster = (
       );
       return uninstallCommand({ client, flags, now: Date.now });
     },
+    client,
     left: () =>
       installedObjects(namespace)
         .filter(({ resource, ref }) => api.store.get(resource, ref))
@@ -122,6 +126,29 @@ t.test('an object of others that has a name of ours is left alone', async (t) =>
   t.notMatch(out, 'kubectl delete');
   t.match(out, `  MutatingAdmissionPolicy ${KEPT}\n`);
   t.match(out, '  ClusterRole castai-kentroller\n');
+});
+
+/** A pod of ours that is ready. */
+const runPod = async (client: KubeClient, app: string, namespace: string): Promise<void> => {
+  const ref = { name: `${app}-1`, namespace };
+  const pod: Pod = { metadata: { ...ref, labels: { app } }, spec: { containers: [] } };
+  await client.create(PODS, pod);
+  const status = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] };
+  await client.patch(PODS, ref, { status }, { subresource: 'status' });
+};
+
+t.test('an installation that lives in another namespace keeps what the cluster has once', async (t) => {
+  const { client, uninstall, left } = cluster(isKept);
+  await runPod(client, 'castai-kentroller', 'rebalancing');
+  const lives = /castai-kentroller still runs in namespace rebalancing: .*--namespace=rebalancing/;
+  t.match(await uninstall(), { code: 0, err: [lives] });
+  await t.rejects(uninstall('--yes'), { message: lives });
+  t.equal(left().length, 2, 'its policy is there');
+  await runPod(client, 'castai-pod-pinner', 'castai-agent');
+  await t.rejects(uninstall('--yes'), {
+    message:
+      /^castai-pod-pinner still runs in namespace castai-agent, castai-kentroller still runs in namespace rebalancing: /,
+  });
 });
 
 t.test('where nothing is there, nothing is named', async (t) => {

@@ -43,17 +43,40 @@ interface Input {
   readonly now: () => number;
 }
 
-/** Our components with a pod that works: it would do again what is undone. */
+/** Our components with a pod that works, by namespace: each of them would do again what is undone, wherever it runs. */
 const runningComponents = async (
   client: KubeClient,
-  namespace: string,
   signal: AbortSignal,
-): Promise<readonly string[]> => {
+): Promise<ReadonlyMap<string, readonly string[]>> => {
   const names = [KENTROLLER, POD_PINNER, POD_PINNER_WEBHOOK, POD_PINNER_WEBHOOK_KEEPER];
-  const labelSelector = `app in (${names.join(',')})`;
-  const { items } = await client.list(PODS, { namespace, labelSelector, signal });
+  const { items } = await client.list(PODS, { labelSelector: `app in (${names.join(',')})`, signal });
   const working = items.filter((pod) => isPodReady(pod) && !isTerminating(pod));
-  return names.filter((name) => working.some(({ metadata }) => metadata.labels?.app === name));
+  const byNamespace = Map.groupBy(working, ({ metadata }) => metadata.namespace ?? '');
+  return new Map(
+    [...byNamespace].map(([namespace, pods]) => [
+      namespace,
+      names.filter((name) => pods.some(({ metadata }) => metadata.labels?.app === name)),
+    ]),
+  );
+};
+
+/** Why nothing is undone while components run; undefined where none does. */
+const refusalOf = (
+  running: ReadonlyMap<string, readonly string[]>,
+  namespace: string,
+): string | undefined => {
+  if (running.size === 0) return undefined;
+  const others = [...running.keys()].filter((each) => each !== namespace).sort();
+  const where = [namespace, ...others].flatMap((each) => {
+    const names = running.get(each) ?? [];
+    const verb = names.length === 1 ? 'runs' : 'run';
+    return names.length === 0 ? [] : [`${names.join(', ')} still ${verb} in namespace ${each}`];
+  });
+  const other =
+    others.length === 0
+      ? ''
+      : ` An installation elsewhere has its plans and policies in the same cluster: to remove that one, give ${others.map((each) => `--namespace=${each}`).join(' or ')}.`;
+  return `${where.join(', ')}: delete the Deployments or scale them to 0 first, which undoes running plans as well.${other}`;
 };
 
 /** NodeClaims that Karpenter is ending, with their machines. */
@@ -141,10 +164,8 @@ export const uninstallCommand = async (input: Input): Promise<Outcome> => {
   const signal = AbortSignal.timeout(2 * LONGEST_MS);
   const guards = createGuards(client, { namespace, name: KENTROLLER, lease: KENTROLLER });
   try {
-    const running = await runningComponents(client, namespace, signal);
-    const isAre = running.length === 1 ? 'runs' : 'run';
-    const refusal = `${running.join(', ')} still ${isAre} in namespace ${namespace}: delete the Deployments or scale them to 0 first, which undoes running plans as well.`;
-    if (isMeant && running.length > 0) throw new UsageError(refusal);
+    const refusal = refusalOf(await runningComponents(client, signal), namespace);
+    if (isMeant && refusal !== undefined) throw new UsageError(refusal);
     const outside = await findOutside({ client, signal }, namespace);
     const unseen = unreadOutside(outside).others;
     const { lines, unread } = await survey(input, guards, outside, signal);
@@ -152,7 +173,7 @@ export const uninstallCommand = async (input: Input): Promise<Outcome> => {
       lines.length === 0 ? ['Nothing of precision-packer is left to undo.'] : linesOf('To undo:', lines);
     if (!isMeant) {
       const hint = lines.length > 0 ? ['Nothing was changed: run it again with --yes.'] : [];
-      const err = [...(running.length > 0 ? [refusal] : []), ...unread, ...unseen];
+      const err = [...(refusal === undefined ? [] : [refusal]), ...unread, ...unseen];
       return {
         out: `${[...found, ...hint, ...removal(outside, namespace)].map(printable).join('\n')}\n`,
         err,

@@ -20,11 +20,17 @@ export const matchesLabels = (
 
 const terms = (text: string | undefined): readonly string[] =>
   (text ?? '')
-    .split(',')
+    .split(/,(?![^(]*\))/)
     .map((term) => term.trim())
     .filter(Boolean);
 
 const labelTerm = (labels: Readonly<Record<string, string>>, term: string): boolean => {
+  const [, key = '', not, values] = /^(\S+) (not)?in \((.*)\)$/.exec(term) ?? [];
+  if (values !== undefined) {
+    const value = labels[key];
+    const isIn = value !== undefined && values.split(',').some((each) => each.trim() === value);
+    return isIn === (not === undefined);
+  }
   const equal = /^([^!=]+)(!?)==?(.*)$/.exec(term);
   if (equal) return (labels[(equal[1] ?? '').trim()] === (equal[3] ?? '').trim()) === (equal[2] === '');
   return term.startsWith('!') ? labels[term.slice(1)] === undefined : labels[term] !== undefined;
@@ -42,7 +48,7 @@ const fieldTerm = (object: KubeObject, term: string): boolean => {
   return (fieldOf(object, path) === value) === (not === '');
 };
 
-/** Whether the selectors of a list request select an object; 'in (…)' is not known here. */
+/** Whether the selectors of a list request select an object. */
 export const isSelected = (
   object: KubeObject,
   o: { readonly labelSelector?: string | undefined; readonly fieldSelector?: string | undefined },
