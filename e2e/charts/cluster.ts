@@ -79,7 +79,7 @@ export const cluster = (): Chart => {
       ),
       switchOf(
         'keptNominations.enabled',
-        'Karpenter buys for no pod that is bought for by us, at no moment: docs/designs/0047-unscheduled-pods.md. It needs Kubernetes 1.36, and is not for FOLLOW_KARPENTER.',
+        'Karpenter buys for no pod that is bought for by us, at no moment: docs/designs/0047-unscheduled-pods.md. While no kentroller runs, new pods without room may wait up to 50 minutes for a node. It needs Kubernetes 1.36, and is not for FOLLOW_KARPENTER.',
         [KEPT_NOMINATIONS],
         false,
       ),
