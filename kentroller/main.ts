@@ -32,6 +32,7 @@ import { runPreflight } from './preflight.ts';
 import { registerPlanMetrics } from './savings/metrics.ts';
 import { providerIDsIn, usesReservations } from './snapshot.ts';
 import { checkPredictionApi } from './spotprediction/options.ts';
+import { unheededOptions } from './unheeded.ts';
 
 const NAME = KENTROLLER;
 const PINNER = POD_PINNER;
@@ -84,6 +85,7 @@ await runMain(
       level: options.logLevel,
       onProblem: countProblems(registry),
     });
+    for (const text of unheededOptions(options)) log.warn(text);
     collectDefaultMetrics({ register: registry });
     const client = connect({
       ...(options.kubeconfig && { kubeconfig: options.kubeconfig }),

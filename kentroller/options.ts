@@ -57,10 +57,13 @@ export const options = z.object({
     .refine((arn) => arn === '' || /^arn:[a-z-]+:eks:[a-z0-9-]+:\d{12}:cluster\/[^/]+$/.test(arn), {
       message: 'must be the ARN of an EKS cluster, such as arn:aws:eks:us-west-2:111122223333:cluster/one',
     })
-    .meta({ description: 'ARN of the EKS cluster; empty reads it from the tags of its machines' }),
+    .meta({
+      description:
+        'ARN of the EKS cluster; empty reads it from the tags of its machines; not read with INSTANCE_TYPES_FILE_PATH',
+    }),
   instanceTypesFilePath: z.string().default('').meta({
     description:
-      "file of instance types in the format of Karpenter's kwok provider; empty reads them from EC2",
+      "file of instance types in the format of Karpenter's kwok provider, with which AWS is never asked; empty reads them from EC2",
   }),
   priceRefreshPeriod: duration
     .default(12 * 3_600_000)
