@@ -1,11 +1,8 @@
-import type { DeploymentObject } from './facts.ts';
+import type { DeploymentObject, Part } from './facts.ts';
 
 /** How to install again what is missing, by the way of the installation: manifests/ names an image that no registry has. */
 
 const RELEASE = 'meta.helm.sh/release-name';
-
-/** Which of our charts holds it: those of the components, or that of what a cluster has once. */
-type Part = 'components' | 'cluster';
 
 const BY_FOLDER =
   'apply the folder again that it was installed from, such as dist/kustomize or one of its overlays';

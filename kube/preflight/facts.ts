@@ -41,10 +41,14 @@ export type WebhookAnswer =
 /** A right that is missing, in words. */
 export type MissingRights = ReadonlyMap<string, readonly string[]>;
 
+/** Which of our charts holds something: those of the components, or that of what a cluster has once. */
+export type Part = 'components' | 'cluster';
+
 /** An object that an installation may consist of. */
 export interface InstalledObject {
   readonly resource: Resource;
   readonly ref: Ref;
+  readonly part: Part;
   /** True for what only some overlays or chart values install. */
   readonly isOptional: boolean;
 }

@@ -235,6 +235,32 @@ t.test('bindings are told of the policies that are there, and of none', async (t
   t.same(bindings({ policies: { value: [] }, enforced: { value: [] } }), [], 'there is none');
 });
 
+t.test('each missing object is sent to the chart that holds it', (t) => {
+  const annotations = { 'meta.helm.sh/release-name': 'rebalancing' };
+  const ofHelm = COMPONENTS.map((name) => deployment(name, { metadata: { name, annotations } }));
+  const gone = ['castai-kentroller', 'castai-agent-leases'];
+  const told = checksOf({
+    ...whole,
+    deployments: { value: ofHelm },
+    policies: { value: [...POLICIES, 'castai-own-scheduler'] },
+    enforced: { value: POLICIES.slice(1) },
+    outside: { value: foundOutside((one) => isStock(one) && !gone.includes(one.ref.name)) },
+  });
+  const said = (name: string): readonly string[] =>
+    told.filter((each) => each.name === name).map(({ message }) => message);
+  t.match(said('objects'), [
+    /^FlowSchema castai-agent-leases is not there.*upgrade the release of the chart precision-packer-crds by Helm\.$/,
+    /^ClusterRole castai-kentroller, ClusterRoleBinding castai-kentroller are not there.*upgrade the release rebalancing by Helm/,
+  ]);
+  t.equal(said('objects').length, 2);
+  t.match(said('policy-bindings'), [
+    /^castai-own-guards has no binding.*of the chart precision-packer-crds by Helm\.$/,
+    /^castai-own-scheduler has no binding.*upgrade the release rebalancing by Helm/,
+  ]);
+  t.equal(said('policy-bindings').length, 2);
+  t.end();
+});
+
 t.test('options that are there are named', async (t) => {
   const outside = { value: foundOutside(() => true) };
   t.match(

@@ -11,7 +11,7 @@ import type {
   MissingRights,
   MissingToInstall,
 } from './facts.ts';
-import { namesOfKind } from './installed.ts';
+import { byPart, installedObjects, namesOfKind } from './installed.ts';
 import { checkLeftOver, checkOutside } from './outside.ts';
 
 /** Our Deployments, each with what is gone without it. */
@@ -106,13 +106,15 @@ const checkBindings = (
     const there = isSeen(policies) ? known.filter((name) => policies.value.includes(name)) : [];
     if (there.length === 0) return [];
     const loose = there.filter((name) => !bound.includes(name));
-    return [
-      loose.length === 0
-        ? fine('Each of our policies that is there has a binding that denies.')
-        : lacks(
-            `${listed(loose, 3)} ${loose.length === 1 ? 'has' : 'have'} no binding that denies, so nobody is held back by ${loose.length === 1 ? 'it' : 'them'}: ${again('cluster', deployments)}.`,
-          ),
-    ];
+    if (loose.length === 0) return [fine('Each of our policies that is there has a binding that denies.')];
+    const unbound = installedObjects().filter(
+      ({ resource, ref }) => resource.kind === POLICY && loose.includes(ref.name),
+    );
+    return byPart(unbound).map(([part, some]) =>
+      lacks(
+        `${listed(some.map(({ ref }) => ref.name).sort(), 3)} ${some.length === 1 ? 'has' : 'have'} no binding that denies, so nobody is held back by ${some.length === 1 ? 'it' : 'them'}: ${again(part, deployments)}.`,
+      ),
+    );
   });
 };
 
@@ -198,7 +200,7 @@ export const checkInstallation = (facts: InstallFacts): readonly Check[] => {
     ...checkComponents(facts),
     ...checkRights(facts.missing, deployments),
     ...checkPolicies(facts, deployments),
-    ...checkOutside(facts.outside, again('cluster', deployments)),
+    ...checkOutside(facts.outside, deployments),
     ...checkWebhook(facts, deployments),
   ];
 };

@@ -2,17 +2,18 @@ import { INSTALL_NAMESPACE } from '../../api/labels.ts';
 import { mapConcurrently } from '../concurrency.ts';
 import { isAborted, messageOf } from '../errors.ts';
 import { getIfServed } from '../ignore.ts';
-import type { FoundObject, FoundOutside, InstalledObject, Reading } from './facts.ts';
+import type { FoundObject, FoundOutside, InstalledObject, Part, Reading } from './facts.ts';
 import { INSTALLED_OBJECTS } from './installedobjects.ts';
 
 const objectOfLine = (line: string, namespace: string): InstalledObject => {
-  const [state, kind = '', full = '', named = '', , within] = line.split(' ');
+  const [state, part, kind = '', full = '', named = '', , within] = line.split(' ');
   const [plural = '', version = '', ...group] = full.split('.');
   const isOurNamespace = kind === 'Namespace' && named === INSTALL_NAMESPACE;
   const where = within === INSTALL_NAMESPACE ? namespace : within;
   return {
     resource: { group: group.join('.'), version, kind, plural, namespaced: where !== undefined },
     ref: { name: isOurNamespace ? namespace : named, ...(where !== undefined && { namespace: where }) },
+    part: part === 'cluster' ? 'cluster' : 'components',
     isOptional: state === 'optional',
   };
 };
@@ -31,6 +32,15 @@ export const namesOfKind = (kind: string, o: { readonly isOptional: boolean }): 
     .filter(({ resource, isOptional }) => resource.kind === kind && isOptional === o.isOptional)
     .map(({ ref }) => ref.name)
     .sort();
+
+/** Objects by the charts that hold them, those of the cluster first; a part without any is left out. */
+export const byPart = <T extends { readonly part: Part }>(
+  objects: readonly T[],
+): readonly (readonly [Part, readonly T[]])[] =>
+  (['cluster', 'components'] as const).flatMap((part) => {
+    const of = objects.filter((one) => one.part === part);
+    return of.length === 0 ? [] : [[part, of] as const];
+  });
 
 /** An object as the middle of a sentence: `ClusterRole castai-kentroller`. */
 export const objectText = ({ resource, ref }: Pick<InstalledObject, 'resource' | 'ref'>): string =>

@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { InstalledObject } from './facts.ts';
 import { checkInstaller, isOurComponent } from './installation.ts';
+import { checkOutside } from './outside.ts';
 import { foundOutside } from './testing/foundoutside.ts';
 
 /** What is said where nothing of ours runs yet. */
@@ -53,6 +54,19 @@ t.test('what only has a name of ours is told as somebody else’s, and a namespa
   });
   t.notMatch(foreign?.message, 'has the commands');
   t.same(more, []);
+  t.end();
+});
+
+t.test('half of a policy is not told as missing where it could not be read', (t) => {
+  const halves = ['MutatingAdmissionPolicy', 'MutatingAdmissionPolicyBinding'];
+  for (const unseen of halves) {
+    const whole = foundOutside(() => true);
+    const isSeen = ({ resource }: InstalledObject): boolean => resource.kind !== unseen;
+    const unread = [{ kind: unseen, message: `${unseen} is forbidden` }];
+    const told = checkOutside({ value: { ...whole, there: whole.there.filter(isSeen), unread } }, []);
+    t.match(told, [{ state: 'unknown', message: /is forbidden\.$/ }], unseen);
+    t.equal(told.length, 1, `${unseen}: that is all`);
+  }
   t.end();
 });
 

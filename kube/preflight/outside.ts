@@ -1,6 +1,7 @@
+import { again } from './again.ts';
 import { type Check, checkFound, type Found, fine, lacks, listed, note, unknown } from './check.ts';
-import type { FoundOutside } from './facts.ts';
-import { isMarkedAsOurs, OUR_SELECTOR, objectText } from './installed.ts';
+import type { DeploymentObject, FoundObject, FoundOutside } from './facts.ts';
+import { byPart, isMarkedAsOurs, OUR_SELECTOR, objectText } from './installed.ts';
 
 /** What an installation has outside of its namespace: what else is checked one by one is not told again here. */
 
@@ -12,34 +13,37 @@ const TOLD: ReadonlySet<string> = new Set([
   'MutatingWebhookConfiguration',
 ]);
 
-/** Mutating policies without a binding, and bindings without their policy: neither does anything. */
-const halvesOf = ({ there }: FoundOutside): readonly string[] => {
-  const names = (kind: string): readonly string[] =>
-    there.filter(({ resource }) => resource.kind === kind).map(({ ref }) => ref.name);
-  const policies = names('MutatingAdmissionPolicy');
-  const bindings = names('MutatingAdmissionPolicyBinding');
-  return [
-    ...policies.filter((name) => !bindings.includes(name)).map((name) => `MutatingAdmissionPolicy ${name}`),
-    ...bindings
-      .filter((name) => !policies.includes(name))
-      .map((name) => `MutatingAdmissionPolicyBinding ${name}`),
-  ];
+/** Mutating policies without a binding, and bindings without their policy: neither does anything. Not what could not be read. */
+const halvesOf = ({ there, missing }: FoundOutside): readonly FoundObject[] => {
+  const POLICY = 'MutatingAdmissionPolicy';
+  const BINDING = 'MutatingAdmissionPolicyBinding';
+  const isGone = (kind: string, name: string): boolean =>
+    missing.some(({ resource, ref }) => resource.kind === kind && ref.name === name);
+  return there.filter(
+    ({ resource: { kind }, ref: { name } }) =>
+      (kind === POLICY && isGone(BINDING, name)) || (kind === BINDING && isGone(POLICY, name)),
+  );
 };
 
-const judge = (found: FoundOutside, again: string): readonly Omit<Check, 'name'>[] => {
+const judge = (
+  found: FoundOutside,
+  deployments: readonly DeploymentObject[],
+): readonly Omit<Check, 'name'>[] => {
   const missing = found.missing.filter(({ resource, isOptional }) => !isOptional && !TOLD.has(resource.kind));
   const optional = found.there.filter(({ isOptional }) => isOptional);
   const halves = halvesOf(found);
   return [
     ...found.unread.map(({ message }) => unknown(`${message}.`)),
-    ...halves.map((half) => lacks(`${half} does nothing, since its other half is not there: ${again}.`)),
-    ...(missing.length > 0
-      ? [
-          note(
-            `${listed(missing.map(objectText), 3)} ${missing.length === 1 ? 'is' : 'are'} not there: where you did not leave that out, ${again}.`,
-          ),
-        ]
-      : []),
+    ...halves.map((half) =>
+      lacks(
+        `${objectText(half)} does nothing, since its other half is not there: ${again(half.part, deployments)}.`,
+      ),
+    ),
+    ...byPart(missing).map(([part, objects]) =>
+      note(
+        `${listed(objects.map(objectText), 3)} ${objects.length === 1 ? 'is' : 'are'} not there: where you did not leave that out, ${again(part, deployments)}.`,
+      ),
+    ),
     ...(halves.length === 0 && missing.length === 0 && found.unread.length === 0
       ? [
           fine(
@@ -52,10 +56,13 @@ const judge = (found: FoundOutside, again: string): readonly Omit<Check, 'name'>
   ];
 };
 
-/** Once something is installed: what is missing, and what is there in halves. `again` says what mends it. */
-export const checkOutside = (found: Found<FoundOutside>, again: string): readonly Check[] =>
+/** Once something is installed: what is missing, and what is there in halves. The Deployments tell how to mend it. */
+export const checkOutside = (
+  found: Found<FoundOutside>,
+  deployments: readonly DeploymentObject[],
+): readonly Check[] =>
   checkFound('objects', 'What is installed outside of our namespace', found, (outside) =>
-    judge(outside, again),
+    judge(outside, deployments),
   );
 
 /** Where none of our Deployments is there: what somebody has left, or has installed ahead. A namespace may be shared, so it says nothing. */
