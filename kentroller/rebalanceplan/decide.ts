@@ -25,6 +25,7 @@ import { isChanged } from './state/spechash.ts';
 import type { ExecutionState } from './state/state.ts';
 import { hasReached, hasWarned, reachedAt } from './state/status.ts';
 import { type Decision, type Step, steps } from './state/step.ts';
+import { unknownClaimsWait } from './unknownclaims.ts';
 
 /** Time well within which a working webhook has learned of the plan. */
 const WEBHOOK_WAIT_MS = 5_000;
@@ -233,7 +234,8 @@ export const decide = (state: ExecutionState): Decision => {
     return steps(changedFailure(executionPhaseOf(plan, nodeNamesOf(state))));
   }
   const timeout = executionTimeout(state);
-  return timeout ? steps(timeout) : withReservations(state, decidePhase(state));
+  if (timeout) return steps(timeout);
+  return unknownClaimsWait(state) ?? withReservations(state, decidePhase(state));
 };
 
 /** The steps of a phase, and of the reservations that it neither ends nor gives up. */

@@ -209,6 +209,7 @@ export const executionState = (p: RebalancePlan, o: Partial<ExecutionState> = {}
   plan: p,
   specHash: specHashOf(p.spec),
   nodeClaims: new Map(),
+  unknownClaims: new Set(),
   nodes: new Map(),
   pods: new Map(),
   podsOnKeptNodes: [],

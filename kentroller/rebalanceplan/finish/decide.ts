@@ -127,10 +127,14 @@ const isNobodyOnTheWay = ({
   );
 };
 
-const isDestinationGone = ({ plan, nodeClaims, nodes }: ExecutionState, move: PodToMigrate): boolean => {
+const isDestinationGone = (
+  { plan, nodeClaims, unknownClaims, nodes }: ExecutionState,
+  move: PodToMigrate,
+): boolean => {
   const destination = destinationOf(move);
+  const claim = currentClaim(plan, destination);
   return foreignNodeOf(destination) === undefined
-    ? !nodeClaims.has(currentClaim(plan, destination))
+    ? !nodeClaims.has(claim) && !unknownClaims.has(claim)
     : !nodes.has(destination);
 };
 

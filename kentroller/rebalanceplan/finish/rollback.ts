@@ -12,6 +12,7 @@ import { PLANNED_CLAIM } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { hasWarnedOf } from '../state/status.ts';
 import { type Decision, type Step, steps } from '../state/step.ts';
+import { unknownClaimsWarnings } from '../unknownclaims.ts';
 
 const reservedClaims = ({
   plan,
@@ -94,7 +95,7 @@ export const rollBack = (state: ExecutionState): Decision => {
   if (undo.length > 0 || reserved.length > blocked.length) return steps(...undo);
   const free = freeSteps(state);
   if (free.length > 0) return steps(...free);
-  return steps(...blockedSteps(state, blocked), {
+  return steps(...blockedSteps(state, blocked), ...unknownClaimsWarnings(state), {
     kind: 'finish',
     state: failureReason === 'Canceled' ? 'Canceled' : 'Failed',
     reason: failureReason ?? 'Failed',

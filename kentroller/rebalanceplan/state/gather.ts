@@ -3,13 +3,14 @@ import { isMarkedBy } from '../../../api/identity/ownermark.ts';
 import type { RebalanceMigrationPlan } from '../../../api/kinds/rebalancemigrationplan.ts';
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, OWNED_BY } from '../../../api/labels.ts';
-import type { KubeObject, Node, NodeClaim, Pod } from '../../../api/objects.ts';
+import type { Node, NodeClaim, Pod } from '../../../api/objects.ts';
 import { foreignNodeOf, isRunning, movesOwnerOf } from '../../../api/plans.ts';
 import { isOfDaemonSet } from '../../../api/pods.ts';
-import { EVENTS, NODE_CLAIMS, REBALANCE_MIGRATION_PLANS, type Resource } from '../../../api/resources.ts';
+import { EVENTS, NODE_CLAIMS, REBALANCE_MIGRATION_PLANS } from '../../../api/resources.ts';
 import type { ZonalShifts } from '../../../cloud/aws/zonalshift/managedresource.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
-import { getOrUndefined } from '../../../kube/ignore.ts';
+import { isUnserved } from '../../../kube/errors.ts';
+import { getIfServed, getOrUndefined } from '../../../kube/ignore.ts';
 import { countNodes } from '../../../planner/cluster/disruptionbudget.ts';
 import type { Catalogue } from '../../../planner/model/catalogue.ts';
 import { shiftedZonesOf } from '../../../planner/model/offers/zonalshift.ts';
@@ -64,13 +65,33 @@ const openAttempts = (plan: RebalancePlan): readonly string[] =>
     return last && last.status !== 'Failed' ? [last.nodeClaimName] : [];
   });
 
-/** The object from the API server: the cache may not show yet what was created a moment ago. */
-const readFromServer = <T extends KubeObject>(
+/**
+ * NodeClaims of open attempts that the cache does not show: the API server's word, since it may not show yet what was created
+ * a moment ago. Where NodeClaims are not served none is known to be gone.
+ */
+export const readMissingClaims = async (
   client: KubeClient,
-  resource: Resource<T>,
-  name: string,
+  names: readonly string[],
   signal: AbortSignal,
-): Promise<T | undefined> => getOrUndefined(client.get(resource, { name }, { signal }));
+): Promise<Pick<ExecutionState, 'nodeClaims' | 'claimFailures' | 'unknownClaims'>> => {
+  const nodeClaims = new Map<string, NodeClaim>();
+  const claimFailures = new Map<string, string>();
+  const unknownClaims = new Set<string>();
+  for (const name of names) {
+    const claim = await getOrUndefined(client.get(NODE_CLAIMS, { name }, { signal })).catch(
+      (error: unknown) => {
+        if (!isUnserved(error)) throw error;
+        unknownClaims.add(name);
+        return undefined;
+      },
+    );
+    if (claim) nodeClaims.set(name, claim);
+    if (claim || unknownClaims.has(name)) continue;
+    const failure = await failureOf(client, name, signal);
+    if (failure) claimFailures.set(name, failure);
+  }
+  return { nodeClaims, claimFailures, unknownClaims };
+};
 
 /** Why Karpenter deleted a NodeClaim, from its events, the only trace of one that the cloud refused. */
 const failureOf = async (
@@ -150,7 +171,7 @@ const migrationsOf = async (
   }
   for (const name of openMigrations(plan)) {
     const migration =
-      own.get(name) ?? (await readFromServer(client, REBALANCE_MIGRATION_PLANS, name, signal));
+      own.get(name) ?? (await getIfServed(client.get(REBALANCE_MIGRATION_PLANS, { name }, { signal })));
     if (migration) own.set(name, migration);
   }
   return own;
@@ -172,14 +193,9 @@ export const gather = async (
   }
   const own = caches.nodeClaims.list().filter((claim) => isMarkedBy(plan, claim, OWNED_BY));
   for (const claim of own) nodeClaims.set(claim.metadata.name, claim);
-  const claimFailures = new Map<string, string>();
-  for (const name of openAttempts(plan)) {
-    if (nodeClaims.has(name)) continue;
-    const claim = await readFromServer(client, NODE_CLAIMS, name, signal);
-    const failure = claim ? undefined : await failureOf(client, name, signal);
-    if (claim) nodeClaims.set(name, claim);
-    if (failure) claimFailures.set(name, failure);
-  }
+  const missing = openAttempts(plan).filter((name) => !nodeClaims.has(name));
+  const { nodeClaims: read, claimFailures, unknownClaims } = await readMissingClaims(client, missing, signal);
+  for (const [name, claim] of read) nodeClaims.set(name, claim);
   const nodes = new Map<string, Node>();
   const pods = new Map<string, readonly Pod[]>();
   const found = [
@@ -220,6 +236,7 @@ export const gather = async (
   return {
     plan,
     nodeClaims,
+    unknownClaims,
     nodes,
     pods,
     podsOnKeptNodes,

@@ -72,8 +72,10 @@ export interface ExecutionState {
   readonly plan: RebalancePlan;
   /** Hash of the plan's spec as it is now. */
   readonly specHash: string;
-  /** NodeClaims that the plan names or created; one that is missing does not exist. */
+  /** NodeClaims that the plan names or created; one that is missing does not exist, if it is not unknown. */
   readonly nodeClaims: ReadonlyMap<string, NodeClaim>;
+  /** Names of NodeClaims that may exist and can't be read: the API server does not serve their kind. */
+  readonly unknownClaims: ReadonlySet<string>;
   readonly nodes: ReadonlyMap<string, Node>;
   readonly pods: ReadonlyMap<string, readonly Pod[]>;
   /** Pods that the plan moves off kept nodes, while they are on those. */
