@@ -493,6 +493,22 @@ export interface LimitRange extends KubeObject {
   };
 }
 
+/** What the pods of a namespace may ask for together. */
+export interface ResourceQuota extends KubeObject {
+  readonly spec?: {
+    readonly hard?: ResourceList;
+    readonly scopes?: readonly string[];
+    readonly scopeSelector?: {
+      readonly matchExpressions?: readonly {
+        readonly scopeName: string;
+        readonly operator: string;
+        readonly values?: readonly string[];
+      }[];
+    };
+  };
+  readonly status?: { readonly hard?: ResourceList; readonly used?: ResourceList };
+}
+
 export interface KubeEvent extends KubeObject {
   readonly involvedObject?: {
     readonly kind?: string;

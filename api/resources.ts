@@ -41,6 +41,7 @@ export const PODS = core<o.Pod>('Pod', 'pods', true);
 export const NODES = core<o.Node>('Node', 'nodes', false);
 export const NAMESPACES = core<o.Namespace>('Namespace', 'namespaces', false);
 export const LIMIT_RANGES = core<o.LimitRange>('LimitRange', 'limitranges', true);
+export const RESOURCE_QUOTAS = core<o.ResourceQuota>('ResourceQuota', 'resourcequotas', true);
 export const CONFIG_MAPS = core<o.ConfigMap>('ConfigMap', 'configmaps', true);
 export const SECRETS = core<o.Secret>('Secret', 'secrets', true);
 export const EVENTS = core<o.KubeEvent>('Event', 'events', true);

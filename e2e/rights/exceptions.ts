@@ -56,6 +56,12 @@ export const EXCEPTIONS: readonly Exception[] = [
   {
     account: KENTROLLER,
     verbs: ['list'],
+    resource: 'resourcequotas',
+    reason: 'A purchase with replicas to come, at a moment that no suite on a whole cluster waits for.',
+  },
+  {
+    account: KENTROLLER,
+    verbs: ['list'],
     resource: 'capacitybuffers.autoscaling.x-k8s.io',
     reason:
       'Asked for each plan and by node consolidation; a cluster without buffers does not serve the kind.',

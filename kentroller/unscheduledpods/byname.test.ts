@@ -1,7 +1,9 @@
 import t from 'tap';
-import type { HorizontalPodAutoscaler } from '../../api/objects.ts';
-import { REPLICA_SETS, WORKLOADS } from '../../api/resources.ts';
+import type { HorizontalPodAutoscaler, ResourceQuota } from '../../api/objects.ts';
+import { REPLICA_SETS, RESOURCE_QUOTAS, WORKLOADS } from '../../api/resources.ts';
+import { KubeError } from '../../kube/errors.ts';
 import { typed } from '../../kube/testing/memory/api.ts';
+import { memoryClient } from '../../kube/testing/memory/client.ts';
 import { PlanningError } from '../rebalanceplanclaim/plannerworker.ts';
 import { BUYING, UnscheduledWorld } from '../testing/unscheduledworld.ts';
 import { runCycle } from './cycle.ts';
@@ -97,4 +99,54 @@ t.test('where no plan can be made with replicas to come, pods are bought for wit
     for (let n = 0; n < 2; n += 1) await runCycle({ ...options, provisioning }, memory, COUNTED);
     t.equal(world.places().size, 2, fault);
   }
+});
+
+t.test('no more replicas are bought for than the quotas of their namespace leave', async (t) => {
+  const quota = (hard: ResourceQuota['spec'] & object, used: Record<string, string> = {}) => ({
+    spec: hard,
+    status: { hard: hard.hard ?? {}, used },
+  });
+  const cases: readonly (readonly [string, ReturnType<typeof quota>[], number])[] = [
+    ['none', [], 1_000],
+    ['pods', [quota({ hard: { pods: '10' } }, { pods: '3' })], 7],
+    ['cpu', [quota({ hard: { 'requests.cpu': '9' } }, { 'requests.cpu': '1800m' })], 8],
+    ['memory, the closer of two', [quota({ hard: { pods: '9' } }), quota({ hard: { memory: '2Gi' } })], 4],
+    ['what is over', [quota({ hard: { pods: '1' } }, { pods: '3' })], 0],
+    ['another scope', [quota({ hard: { pods: '1' }, scopes: ['BestEffort'] })], 1_000],
+    ['its scope', [quota({ hard: { pods: '1' }, scopes: ['NotBestEffort', 'NotTerminating'] })], 1],
+    ['what can not be read', [quota({ hard: { pods: 'many' } })], 0],
+    ['Services', [quota({ hard: { services: '0' } })], 1_000],
+  ];
+  for (const [says, quotas, count] of cases) {
+    const world = new UnscheduledWorld();
+    add(world, 'StatefulSet', 'greedy');
+    world.autoscalers = [autoscaler('StatefulSet', 'greedy', 2_000)];
+    for (const [n, each] of quotas.entries()) {
+      const metadata = { name: `quota-${n}`, namespace: 'default' };
+      world.api.create(RESOURCE_QUOTAS, typed(RESOURCE_QUOTAS, { metadata, ...each }));
+    }
+    world.refuse(2);
+    const { cycle } = world.process();
+    await cycle(COUNTED);
+    await cycle(COUNTED);
+    t.same(expectedIn(world), count === 0 ? [] : [['StatefulSet', count]], says);
+    t.equal(world.places().size, 2);
+  }
+});
+
+t.test('quotas that may not be read let no replica be counted, and pods are bought for', async (t) => {
+  const world = new UnscheduledWorld();
+  add(world, 'StatefulSet', 'web');
+  world.autoscalers = [autoscaler('StatefulSet', 'web', 9)];
+  world.refuse(2);
+  const client = memoryClient(world.api, async (call, serve) => {
+    if (call.resource.kind === RESOURCE_QUOTAS.kind)
+      throw new KubeError('no right', { kind: 'forbidden', status: 403 });
+    return serve();
+  });
+  const { cycle } = world.process(client);
+  await cycle(COUNTED);
+  await cycle(COUNTED);
+  t.same(expectedIn(world), []);
+  t.equal(world.places().size, 2);
 });

@@ -27,6 +27,7 @@ export const GRANTED_RIGHTS: readonly string[] = [
   'castai-kentroller get statefulsets.apps',
   'castai-kentroller get,list,watch replicasets.apps',
   'castai-kentroller get podtemplates',
+  'castai-kentroller list resourcequotas',
   'castai-kentroller list capacitybuffers.autoscaling.x-k8s.io',
   'castai-kentroller list evictionrequests.lifecycle.k8s.io',
   'castai-kentroller patch pods/status',

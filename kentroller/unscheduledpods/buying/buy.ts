@@ -22,6 +22,7 @@ import { withinConstraints } from './constraints.ts';
 import { onSpotIfAsked } from './onspot.ts';
 import { expectedPodsOf, type Purchase, purchasesOf } from './purchase.ts';
 import { type Request, searchForPods } from './search.ts';
+import { withinTheirQuotas } from './withinquotas.ts';
 
 const SEED = 1;
 /** Milliseconds of search: for any purchase, and for each pod of it. */
@@ -57,7 +58,8 @@ const planningSnapshot = async (
   const headroom = isBought ? [] : headroomPods(policies.unschedulablePods, { nodes, nodeClaims }, isScoped);
   const asBought = (all: readonly Pod[]): readonly Pod[] =>
     policies.spotInstances ? all.map(onSpotIfAsked) : all;
-  const coming = asBought(countedOf(await comingPods(o, replicas, whole.replicaSets)));
+  const counted = countedOf(await comingPods(o, replicas, whole.replicaSets));
+  const coming = asBought(await withinTheirQuotas(o, counted));
   const real = new Set(o.caches.pods.by(UNASSIGNED, '').map(podName));
   const pending = whole.pods.filter((pod) => !pod.spec.nodeName);
   const usable = o.followsKarpenter
