@@ -184,13 +184,19 @@ t.test(
       instanceTypes: [{ offerings: [{ available: false, price: 0.1 }] }],
     });
     t.same(prices.gaps, []);
-    const unread = asking(async () => ({
-      catalogue: live,
-      owned: NOTHING_OWNED,
-      zonalShifts: { zones: [], unread: 'the right is missing' },
-    }));
-    t.match((await priceCatalogue(flags(), cluster(named), unread)).prices.gaps, [
-      /^Zonal shifts could not be read \(the right is missing\).*: allow arc-zonal-shift:GetManagedResource\.$/,
+    const gapsOf = async (told: { readonly unread: string; readonly lacks?: string }) => {
+      const zonalShifts = { zones: [], ...told };
+      const unread = asking(async () => ({ catalogue: live, owned: NOTHING_OWNED, zonalShifts }));
+      return (await priceCatalogue(flags(), cluster(named), unread)).prices.gaps;
+    };
+    t.match(await gapsOf({ unread: 'the right is missing', lacks: 'ec2:DescribeInstances' }), [
+      /^Zonal shifts could not be read \(the right is missing\).*: allow ec2:DescribeInstances\.$/,
     ]);
+    const [gap] = await gapsOf({ unread: 'ThrottlingException' });
+    t.match(
+      gap,
+      /^Zonal shifts could not be read \(ThrottlingException\).*: run it again once AWS answers\.$/,
+    );
+    t.notMatch(gap, 'allow', 'no right is missing');
   },
 );

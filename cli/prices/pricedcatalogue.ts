@@ -4,7 +4,6 @@ import { withOwnedCommitments } from '../../cloud/aws/commitments/count.ts';
 import { listedRegions, listPricesOf } from '../../cloud/aws/listprices.ts';
 import type { LiveCatalogue } from '../../cloud/aws/livecatalogue.ts';
 import { RESERVATIONS_CALL } from '../../cloud/aws/reader.ts';
-import { ZONAL_SHIFT_CALL } from '../../cloud/aws/zonalshift/managedresource.ts';
 import { zonesIn } from '../../cloud/aws/zonesinuse.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
@@ -109,7 +108,7 @@ const fromAws = (
       : []),
     ...(zonalShifts?.unread !== undefined
       ? [
-          `Zonal shifts could not be read (${zonalShifts.unread}), so a zone that is shifted away counts as any other: allow ${ZONAL_SHIFT_CALL}.`,
+          `Zonal shifts could not be read (${zonalShifts.unread}), so a zone that is shifted away counts as any other: ${zonalShifts.lacks === undefined ? 'run it again once AWS answers' : `allow ${zonalShifts.lacks}`}.`,
         ]
       : []),
   ];

@@ -10,6 +10,7 @@ import {
 import { GetProductsCommand, PricingClient } from '@aws-sdk/client-pricing';
 import { RESERVATIONS_CALL } from './reader.ts';
 import { PRICING_REGION } from './sdkreader.ts';
+import { MACHINES_CALL } from './zonalshift/managedresource.ts';
 
 /** An action of IAM that these credentials lack. */
 export type LackedAction = string;
@@ -57,7 +58,7 @@ export const lackedActions = async (o: {
     ['ec2:DescribeAvailabilityZones', () => ec2.send(new DescribeAvailabilityZonesCommand(dry), options)],
     ['ec2:DescribeSpotPriceHistory', () => ec2.send(new DescribeSpotPriceHistoryCommand(dry), options)],
     [RESERVATIONS_CALL, () => ec2.send(new DescribeCapacityReservationsCommand(dry), options)],
-    ['ec2:DescribeInstances', () => ec2.send(new DescribeInstancesCommand(dry), options)],
+    [MACHINES_CALL, () => ec2.send(new DescribeInstancesCommand(dry), options)],
     [
       'pricing:GetProducts',
       () => pricing.send(new GetProductsCommand({ ServiceCode: 'AmazonEC2', MaxResults: 1 }), options),

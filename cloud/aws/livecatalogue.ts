@@ -8,8 +8,11 @@ import { readCommitments } from './commitments/read.ts';
 import type { AwsReader } from './reader.ts';
 import { sdkReader } from './sdkreader.ts';
 import {
+  MACHINES_CALL,
   readManagedResource,
+  type ShiftCall,
   unreadOf,
+  ZONAL_SHIFT_CALL,
   type ZonalShifts,
   zoneShiftsOf,
 } from './zonalshift/managedresource.ts';
@@ -20,6 +23,7 @@ export const READ_CALLS = [
   'ec2:DescribeInstanceTypeOfferings',
   'ec2:DescribeAvailabilityZones',
   'ec2:DescribeSpotPriceHistory',
+  MACHINES_CALL,
   'pricing:GetProducts',
 ] as const;
 
@@ -73,14 +77,16 @@ const shiftsOf = async (
   o: { readonly region: string; readonly machines: readonly string[]; readonly endpoint?: string },
   { now, signal }: { readonly now: number; readonly signal: AbortSignal },
 ): Promise<Pick<LiveCatalogue, 'zonalShifts'>> => {
+  let call: ShiftCall = MACHINES_CALL;
   try {
     const clusterArn = await reader.clusterArn(o.machines, signal);
     if (clusterArn === undefined) return {};
+    call = ZONAL_SHIFT_CALL;
     const read = readManagedResource({ ...o, credentials: (asking) => reader.credentials(asking) });
     return { zonalShifts: { zones: zoneShiftsOf(await read(clusterArn, signal), now) } };
   } catch (error) {
-    const { kind, unread } = unreadOf(error);
-    return kind === 'unregistered' ? {} : { zonalShifts: { zones: [], unread } };
+    const { kind, ...why } = unreadOf(error, call);
+    return kind === 'unregistered' ? {} : { zonalShifts: { zones: [], ...why } };
   }
 };
 

@@ -8,7 +8,7 @@ export type ReaderCall =
 
 export type ReaderAnswer =
   | { readonly id: number; readonly value: unknown }
-  | { readonly id: number; readonly error: string };
+  | { readonly id: number; readonly error: string; readonly name: string };
 
 interface PendingCall {
   resolve(value: unknown): void;
@@ -66,7 +66,7 @@ class ReaderProcess {
     };
     child.on('message', (message: ReaderAnswer) => {
       const call = this.#pending.get(message.id);
-      if ('error' in message) call?.reject(new Error(message.error));
+      if ('error' in message) call?.reject(Object.assign(new Error(message.error), { name: message.name }));
       else call?.resolve(message.value);
     });
     child.on('error', ({ message }) => fail(`the AWS reader process failed: ${message}`));

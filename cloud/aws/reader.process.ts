@@ -25,7 +25,8 @@ const answer = (message: ReaderAnswer): void => void process.send?.(message);
 process.on('message', ({ id, ...call }: ReaderCall & { readonly id: number }) => {
   read(call).then(
     (value) => answer({ id, value }),
-    (error: unknown) => answer({ id, error: messageOf(error) }),
+    (error: unknown) =>
+      answer({ id, error: messageOf(error), name: error instanceof Error ? error.name : 'Error' }),
   );
 });
 // Idle connections would keep the process alive.

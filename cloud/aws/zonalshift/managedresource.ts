@@ -8,6 +8,9 @@ import type { Credentials } from '../signed/sigv4.ts';
 /** The right that zonal shifts are read with. */
 export const ZONAL_SHIFT_CALL = 'arc-zonal-shift:GetManagedResource';
 
+/** The right that machines, which tell the cluster, are read with. */
+export const MACHINES_CALL = 'ec2:DescribeInstances';
+
 /** A zone that traffic is taken away from, by its id. */
 export interface ZoneShift {
   readonly zoneId: string;
@@ -20,6 +23,8 @@ export interface ZonalShifts {
   readonly zones: readonly ZoneShift[];
   /** Why shifts can't be read now, in words; left out where they can. */
   readonly unread?: string;
+  /** The right that is missing; left out where anything else is wrong. */
+  readonly lacks?: string;
 }
 
 const MAX_ANSWER_BYTES = 1024 * 1024;
@@ -66,20 +71,27 @@ export const zoneShiftsOf = (
   return [...shifts.values()].sort((a, b) => (a.zoneId < b.zoneId ? -1 : 1));
 };
 
-const DENIED: ReadonlySet<string> = new Set([
-  'AccessDeniedException',
-  'AccessDenied',
-  'UnauthorizedOperation',
-]);
+const DENIED: ReadonlySet<string> = new Set(['AccessDeniedException', 'AccessDenied']);
+/** EC2's own word for it; what STS refuses to credentials is called otherwise. */
+const EC2_DENIED = 'UnauthorizedOperation';
 
-/** Why shifts can't be read: all but what is unanswered lasts until somebody changes it. */
+export type ShiftCall = typeof ZONAL_SHIFT_CALL | typeof MACHINES_CALL;
+
+/** Why shifts can't be read, by the call that failed: all but what is unanswered lasts until somebody changes it. */
 export const unreadOf = (
   error: unknown,
-): { readonly kind: 'unregistered' | 'denied' | 'unanswered'; readonly unread: string } => {
+  call: ShiftCall,
+): {
+  readonly kind: 'unregistered' | 'denied' | 'unanswered';
+  readonly unread: string;
+  readonly lacks?: ShiftCall;
+} => {
   const code = error instanceof RefusedCall ? error.code : '';
   if (code === 'ResourceNotFoundException')
     return { kind: 'unregistered', unread: 'the cluster is not registered with ARC zonal shift' };
-  if (DENIED.has(code)) return { kind: 'denied', unread: `the right ${ZONAL_SHIFT_CALL} is missing` };
+  const isDenied =
+    call === MACHINES_CALL ? error instanceof Error && error.name === EC2_DENIED : DENIED.has(code);
+  if (isDenied) return { kind: 'denied', unread: `the right ${call} is missing`, lacks: call };
   return { kind: 'unanswered', unread: messageOf(error) };
 };
 

@@ -1,8 +1,8 @@
 import t from 'tap';
-import { createLogger } from '../../../kube/component/log.ts';
+import { createLogger, type Logger } from '../../../kube/component/log.ts';
 import { until } from '../../../kube/testing/until.ts';
 import { RefusedCall } from '../signed/call.ts';
-import type { ManagedResource, ZonalShifts } from './managedresource.ts';
+import { MACHINES_CALL, type ManagedResource, type ZonalShifts } from './managedresource.ts';
 import { watchZonalShifts } from './watch.ts';
 
 /** How long an autoshift counts, of which no end is known, once shifts can't be read. */
@@ -33,6 +33,9 @@ const watching = async (t: { teardown(fn: () => void): void }, next: () => Manag
   await until('the second answer', () => asked > 1 || undefined, { timeoutMs: 120_000, everyMs: 1 });
   return { clock, shifts };
 };
+const fail = (error: Error = new Error('not in this test')): never => {
+  throw error;
+};
 const zonesOf = ({ zones }: ZonalShifts): string[] => zones.map(({ zoneId }) => zoneId);
 
 t.test('nobody answers: an autoshift counts an hour, a shift to its end', async (t) => {
@@ -54,6 +57,41 @@ t.test('a cluster that ARC no longer knows has no shifts', async (t) => {
   });
   await until('no shift', () => shifts().zones.length === 0 || undefined, { timeoutMs: 120_000, everyMs: 1 });
   t.match(shifts().unread, /not registered/);
+});
+
+t.test('the right that is missing is named where one is, and none elsewhere', async (t) => {
+  const denied = (name: string): Error => Object.assign(new Error('You are not authorized'), { name });
+  const cases: readonly (readonly [what: string, find: () => string, read: () => never, right: unknown])[] = [
+    ['machines', () => fail(denied('UnauthorizedOperation')), () => fail(), MACHINES_CALL],
+    [
+      'shifts',
+      () => 'arn',
+      () => fail(new RefusedCall('no', 'AccessDeniedException')),
+      'arc-zonal-shift:GetManagedResource',
+    ],
+    ['machines, throttled', () => fail(denied('RequestLimitExceeded')), () => fail(), undefined],
+    ['shifts, throttled', () => 'arn', () => fail(new RefusedCall('no', 'ThrottlingException')), undefined],
+    ['credentials', () => 'arn', () => fail(denied('AccessDenied')), undefined],
+  ];
+  for (const [what, find, read, right] of cases) {
+    const stopping = new AbortController();
+    const said: { readonly right?: string }[] = [];
+    watchZonalShifts({
+      machines: () => [],
+      findCluster: async () => find(),
+      everyMs: 1,
+      read: async () => read(),
+      log: { warn: (fields: object) => said.push(fields) } as unknown as Logger,
+      signal: stopping.signal,
+      now: () => 0,
+    });
+    await until(`a warning of ${what}`, () => said.length > 0 || undefined, {
+      timeoutMs: 120_000,
+      everyMs: 1,
+    });
+    stopping.abort();
+    t.equal(said[0]?.right, right, what);
+  }
 });
 
 t.test('an autoshift counts for as long as it is read', async (t) => {

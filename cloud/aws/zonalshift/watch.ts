@@ -1,6 +1,8 @@
 import type { Logger } from '../../../kube/component/log.ts';
 import {
+  MACHINES_CALL,
   type ManagedResource,
+  type ShiftCall,
   unreadOf,
   ZONAL_SHIFT_CALL,
   type ZonalShifts,
@@ -46,6 +48,7 @@ export const watchZonalShifts = (o: ZonalShiftOptions): (() => ZonalShifts) => {
   let unread: string | undefined = NOT_ASKED;
   let said: string | undefined;
   let clusterArn = o.clusterArn || undefined;
+  let call: ShiftCall = MACHINES_CALL;
   let timer: NodeJS.Timeout | undefined;
 
   const current = (): readonly ZoneShift[] =>
@@ -61,10 +64,10 @@ export const watchZonalShifts = (o: ZonalShiftOptions): (() => ZonalShifts) => {
     zones = next;
   };
   /** A cluster that is not of EKS, or that nobody registered, lacks nothing: that is no warning. */
-  const tell = (reason: string, level: 'info' | 'warn' = 'warn'): void => {
+  const tell = (reason: string, level: 'info' | 'warn', right?: string): void => {
     if (reason !== said)
       log[level](
-        { reason, right: ZONAL_SHIFT_CALL },
+        { reason, ...(right !== undefined && { right }) },
         'zonal shifts could not be read, none that begins is heeded',
       );
     said = reason;
@@ -72,6 +75,7 @@ export const watchZonalShifts = (o: ZonalShiftOptions): (() => ZonalShifts) => {
   };
   /** Reads once, and returns the milliseconds until the next time. */
   const look = async (): Promise<number> => {
+    call = MACHINES_CALL;
     if (!clusterArn) {
       const machines = o.machines();
       if (!machines) return Math.min(UNKNOWN_MS, everyMs);
@@ -81,6 +85,7 @@ export const watchZonalShifts = (o: ZonalShiftOptions): (() => ZonalShifts) => {
         return everyMs;
       }
     }
+    call = ZONAL_SHIFT_CALL;
     keep(zoneShiftsOf(await o.read(clusterArn, signal), now()));
     readAt = now();
     if (said !== undefined) log.info({ clusterArn }, 'zonal shifts are read');
@@ -94,9 +99,9 @@ export const watchZonalShifts = (o: ZonalShiftOptions): (() => ZonalShifts) => {
       afterMs = await look();
     } catch (error) {
       if (signal.aborted) return;
-      const { unread: reason, kind } = unreadOf(error);
+      const { unread: reason, kind, lacks } = unreadOf(error, call);
       keep(kind === 'unregistered' ? [] : current());
-      tell(reason, kind === 'unregistered' ? 'info' : 'warn');
+      tell(reason, kind === 'unregistered' ? 'info' : 'warn', lacks);
       if (kind !== 'unanswered') afterMs = everyMs * LATER;
     }
     if (!signal.aborted) timer = setTimeout(() => void run(), afterMs);
