@@ -3,7 +3,6 @@ import { VM_MEMORY_OVERHEAD } from '../../cloud/aws/allocatable.ts';
 import { withOwnedCommitments } from '../../cloud/aws/commitments/count.ts';
 import { listedRegions, listPricesOf } from '../../cloud/aws/listprices.ts';
 import type { LiveCatalogue } from '../../cloud/aws/livecatalogue.ts';
-import { RESERVATIONS_CALL } from '../../cloud/aws/reader.ts';
 import { zonesIn } from '../../cloud/aws/zonesinuse.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
@@ -86,6 +85,10 @@ const regionsIn = ({ instanceTypes }: Catalogue): readonly string[] => [
   ),
 ];
 
+/** What to do about a reading that failed, as the end of a sentence. */
+const remedy = ({ lacks }: { readonly lacks?: string }): string =>
+  lacks === undefined ? 'run it again once AWS answers' : `allow ${lacks}`;
+
 /** What AWS tells of a region, with a part of the account's commitments; `share` in percent. */
 const fromAws = (
   region: string,
@@ -103,12 +106,12 @@ const fromAws = (
     ...told.gaps,
     ...(reservationsUnread !== undefined && isReserving
       ? [
-          `Capacity reservations could not be read (${reservationsUnread}), so nothing is bought in them and their machines have no price: allow ${RESERVATIONS_CALL}.`,
+          `Capacity reservations could not be read (${reservationsUnread.reason}), so nothing is bought in them and their machines have no price: ${remedy(reservationsUnread)}.`,
         ]
       : []),
     ...(zonalShifts?.unread !== undefined
       ? [
-          `Zonal shifts could not be read (${zonalShifts.unread}), so a zone that is shifted away counts as any other: ${zonalShifts.lacks === undefined ? 'run it again once AWS answers' : `allow ${zonalShifts.lacks}`}.`,
+          `Zonal shifts could not be read (${zonalShifts.unread}), so a zone that is shifted away counts as any other: ${remedy(zonalShifts)}.`,
         ]
       : []),
   ];

@@ -4,7 +4,7 @@ import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Cloud, Reading } from '../cloud.ts';
 import { type AwsFacts, buildCatalogue } from './catalogue.ts';
 import type { KnownZones, ListedFacts } from './listprices.ts';
-import { type AwsReader, RESERVATIONS_CALL } from './reader.ts';
+import { type AwsReader, isRefusedByEc2, RESERVATIONS_CALL } from './reader.ts';
 import { keepCredentials } from './signed/credentials.ts';
 import { createAwsQueue } from './sqs/queue.ts';
 import { readManagedResource } from './zonalshift/managedresource.ts';
@@ -105,7 +105,7 @@ const watchReservations = (
       const reason = messageOf(error);
       if (reason !== said)
         log.warn(
-          { reason, right: RESERVATIONS_CALL },
+          { reason, ...(isRefusedByEc2(error) && { right: RESERVATIONS_CALL }) },
           'capacity reservations could not be read, none is used',
         );
       said = reason;

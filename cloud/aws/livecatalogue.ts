@@ -5,7 +5,7 @@ import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { buildCatalogue } from './catalogue.ts';
 import type { OwnedCommitments } from './commitments/owned.ts';
 import { readCommitments } from './commitments/read.ts';
-import type { AwsReader } from './reader.ts';
+import { type AwsReader, isRefusedByEc2, RESERVATIONS_CALL } from './reader.ts';
 import { sdkReader } from './sdkreader.ts';
 import {
   MACHINES_CALL,
@@ -33,7 +33,7 @@ export interface LiveCatalogue {
   /** What the account has committed to, or why that could not be read. */
   readonly owned: OwnedCommitments | { readonly unread: string };
   /** Why capacity reservations could not be read; left out where they were. */
-  readonly reservationsUnread?: string;
+  readonly reservationsUnread?: { readonly reason: string; readonly lacks?: string };
   /** The zones that are shifted away; left out for what is no EKS cluster, or one that is not registered. */
   readonly zonalShifts?: ZonalShifts;
 }
@@ -106,7 +106,12 @@ export const readCatalogue = async (o: {
     const [owned, shifts, reserved, types, zones, zoneIds, onDemand, spot] = await Promise.all([
       commitmentsOf(o.region, o.signal),
       shiftsOf(reader, o, o),
-      reader.reservations(o.signal).catch((error: unknown) => ({ unread: messageOf(error) })),
+      reader.reservations(o.signal).catch((error: unknown) => ({
+        unread: {
+          reason: messageOf(error),
+          ...(isRefusedByEc2(error) && { lacks: RESERVATIONS_CALL }),
+        },
+      })),
       reader.types(o.signal),
       reader.zones(o.signal),
       reader.zoneIds(o.signal),

@@ -6,6 +6,10 @@ import type { UnpricedType } from './unpricedtype.ts';
 /** The right that capacity reservations are read with. */
 export const RESERVATIONS_CALL = 'ec2:DescribeCapacityReservations';
 
+/** Whether EC2 refused a call for want of a right; what STS refuses to credentials is called otherwise. */
+export const isRefusedByEc2 = (error: unknown): boolean =>
+  error instanceof Error && error.name === 'UnauthorizedOperation';
+
 export interface ExpiringCredentials extends Credentials {
   /** Milliseconds since 1970; undefined where they do not expire. */
   readonly expiresAt?: number;

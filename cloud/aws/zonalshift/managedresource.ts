@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { messageOf } from '../../../kube/errors.ts';
+import { isRefusedByEc2 } from '../reader.ts';
 import { callSigned, RefusedCall } from '../signed/call.ts';
 import type { Credentials } from '../signed/sigv4.ts';
 
@@ -72,8 +73,6 @@ export const zoneShiftsOf = (
 };
 
 const DENIED: ReadonlySet<string> = new Set(['AccessDeniedException', 'AccessDenied']);
-/** EC2's own word for it; what STS refuses to credentials is called otherwise. */
-const EC2_DENIED = 'UnauthorizedOperation';
 
 export type ShiftCall = typeof ZONAL_SHIFT_CALL | typeof MACHINES_CALL;
 
@@ -89,8 +88,7 @@ export const unreadOf = (
   const code = error instanceof RefusedCall ? error.code : '';
   if (code === 'ResourceNotFoundException')
     return { kind: 'unregistered', unread: 'the cluster is not registered with ARC zonal shift' };
-  const isDenied =
-    call === MACHINES_CALL ? error instanceof Error && error.name === EC2_DENIED : DENIED.has(code);
+  const isDenied = call === MACHINES_CALL ? isRefusedByEc2(error) : DENIED.has(code);
   if (isDenied) return { kind: 'denied', unread: `the right ${call} is missing`, lacks: call };
   return { kind: 'unanswered', unread: messageOf(error) };
 };
