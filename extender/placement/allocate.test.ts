@@ -178,6 +178,31 @@ t.test(
   },
 );
 
+t.test('a slot that was granted too late is free as soon as the webhook gives it back', async (t) => {
+  const { state, pods, pass } = scene([1]);
+  const allocator = new SlotAllocator({ log, now: state.now });
+  allocator.lead(state);
+  pass(1_000);
+  const request = {
+    requestUid: 'late',
+    namespace: 'n',
+    ownerKind: 'ReplicaSet',
+    ownerName: 'web',
+    ownerUid: 'owner',
+    pod: JSON.stringify(pod('')),
+    coexisting: false,
+  };
+  t.match(allocator.take(request), { way: 'assign' });
+  pods.put(pod('web-1'));
+  t.same(assignPendingPods(state, 'owner'), [], 'the pod that was admitted without it finds none');
+  allocator.giveBack('of nobody');
+  t.same(assignPendingPods(state, 'owner'), []);
+  allocator.giveBack('late');
+  t.match(assignPendingPods(state, 'owner'), [{ pod: { metadata: { name: 'web-1' } } }]);
+  allocator.giveBack('late');
+  t.equal(assignPendingPods(state, 'owner').length, 1, 'once');
+});
+
 t.test('a full node grants no slot, assumed pods included', async (t) => {
   const { state } = scene([5], '2');
   t.ok(allocateSlot(state, slotRequest('a')).intent);

@@ -151,16 +151,20 @@ const isNominatedTo = (pod: Pod, intent: Intent): boolean => {
   return name !== '' && (name === intent.nodeName || name === intent.nodeClaim);
 };
 
+/** An owner's pods that wait for a node and are not on their way to one, the oldest first. */
+export const pendingPodsOf = (state: State, ownerUid: string): readonly Pod[] =>
+  state.pods
+    .by('owner', ownerUid)
+    .filter((pod) => isLive(pod) && !pod.spec.nodeName && !isHeld(pod) && !isGated(pod))
+    .filter((pod) => !state.assumedPods.has(pod.metadata.uid ?? ''))
+    .sort((a, b) => (creationOrderOf(a) < creationOrderOf(b) ? -1 : 1));
+
 /** Assigns an owner's pending pods to slots: nominated pods keep theirs, the others follow in order of creation. */
 export const assignPendingPods = (
   state: State,
   ownerUid: string,
 ): readonly { readonly pod: Pod; readonly intent: Intent }[] => {
-  const pending = state.pods
-    .by('owner', ownerUid)
-    .filter((pod) => isLive(pod) && !pod.spec.nodeName && !isHeld(pod) && !isGated(pod))
-    .filter((pod) => !state.assumedPods.has(pod.metadata.uid ?? ''))
-    .sort((a, b) => (creationOrderOf(a) < creationOrderOf(b) ? -1 : 1));
+  const pending = pendingPodsOf(state, ownerUid);
   if (pending.length === 0) return [];
   const slots = slotsOf(state, ownerUid).map((slot) => ({ slot, free: slot.free }));
   const matches: { pod: Pod; intent: Intent }[] = [];

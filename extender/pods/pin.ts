@@ -15,7 +15,7 @@ import {
   watches,
 } from '../../kube/controller/controller.ts';
 import { isConflict, isNotFound } from '../../kube/errors.ts';
-import { assignPendingPods } from '../placement/allocate.ts';
+import { assignPendingPods, pendingPodsOf } from '../placement/allocate.ts';
 import { choosePinFor } from '../placement/choosepin.ts';
 import { slotsOf } from '../placement/slotcount.ts';
 import { ownerUidOf, type Report, type State } from '../placement/state.ts';
@@ -23,6 +23,8 @@ import { bindPod, type ObservePin } from './bind.ts';
 import { missingTolerations, nominatePod } from './nominate.ts';
 
 const RECHECK_MS = 1_000;
+/** How often pods look for a slot that may come back from a pod which was admitted without it. */
+const RETURNS_CHECK_MS = 250;
 /** Delay of an owner's count, so that it happens once for many of its pods. */
 const COUNT_DELAY_MS = 250;
 
@@ -178,6 +180,7 @@ const reconcileOwner = async (
   const { state, report } = context;
   const outcomes: Outcome[] = [];
   const matches = assignPendingPods(state, ownerUid);
+  const isAnyWithoutSlot = pendingPodsOf(state, ownerUid).length > matches.length;
   const since = nominationsOf(
     context,
     `owner/${ownerUid}`,
@@ -196,7 +199,9 @@ const reconcileOwner = async (
   const isDueAgain = outcomes.some((each) => each === 'lost' || each === 'missing' || each === 'nominated');
   if (isDueAgain) return requeue(RECHECK_MS);
   const expiry = state.store.by('owner', ownerUid).length > 0 ? state.assumedPods.nextExpiry() : undefined;
-  return expiry === undefined ? awaitChange : requeue(Math.max(1, expiry - state.now()));
+  if (expiry === undefined) return awaitChange;
+  const untilExpiry = Math.max(1, expiry - state.now());
+  return requeue(isAnyWithoutSlot ? Math.min(untilExpiry, RETURNS_CHECK_MS) : untilExpiry);
 };
 
 const keyOfIntent = ({ pin }: Intent): readonly string[] => {

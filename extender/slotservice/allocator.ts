@@ -59,6 +59,8 @@ export interface SlotListener {
 /** Grants slots while this replica leads; a repeated request gets the same reply. */
 export class SlotAllocator {
   readonly #replies: TtlCache<TakeReply>;
+  /** The keys of such replies, by the uids of their requests. */
+  readonly #keys: TtlCache<string>;
   readonly #prefetched: PrefetchedSlots;
   readonly #log: Logger;
   readonly #now: () => number;
@@ -73,6 +75,7 @@ export class SlotAllocator {
     this.#log = o.log;
     this.#now = o.now;
     this.#replies = new TtlCache({ ...REPLAYS, now: o.now });
+    this.#keys = new TtlCache({ ...REPLAYS, now: o.now });
     this.#prefetched = new PrefetchedSlots(o.now);
   }
 
@@ -88,6 +91,7 @@ export class SlotAllocator {
     this.#unsubscribe = state ? this.#watchState(state) : [];
     if (state) return;
     this.#replies.clear();
+    this.#keys.clear();
     this.#prefetched.clear();
     for (const listener of this.#listeners) listener.end();
   }
@@ -115,6 +119,7 @@ export class SlotAllocator {
     if (isFinal) {
       const { ahead: _, ...kept } = reply;
       this.#replies.set(key, kept);
+      if (reply.way !== '') this.#keys.set(request.requestUid, key);
     }
     return reply;
   }
@@ -124,15 +129,25 @@ export class SlotAllocator {
     if (this.#prefetched.delete(uid)) this.#state?.assumedPods.renew(uid);
   }
 
-  /** Frees a prefetched slot. */
+  /** Frees a slot that no pod will use: a prefetched one, or by its request's uid one that was granted too late. */
   giveBack(uid: string): void {
-    const slot = this.#prefetched.delete(uid);
-    if (!slot || !this.#state) return;
+    const reply = this.#prefetched.delete(uid)?.reply ?? this.#forgetReply(uid);
+    if (!reply || !this.#state) return;
     const { assumedPods } = this.#state;
     // Grants of one intent are interchangeable: a pod that appeared may have consumed this one.
-    const { intentId, nodeName } = slot.reply;
+    const { intentId, nodeName } = reply;
     const grant = assumedPods.has(uid) ? uid : assumedPods.grantOf(intentId, nodeName)?.uid;
     if (grant !== undefined) assumedPods.forget(grant);
+  }
+
+  /** Takes back what was replied to a request; a repeated one is answered anew. */
+  #forgetReply(requestUid: string): TakeReply | undefined {
+    const key = this.#keys.get(requestUid);
+    if (key === undefined) return undefined;
+    const reply = this.#replies.get(key);
+    this.#keys.delete(requestUid);
+    this.#replies.delete(key);
+    return reply;
   }
 
   /** Whether an owner's slots are closed to a new pod, so that one may open as the pod that it replaces goes. */

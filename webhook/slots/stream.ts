@@ -106,7 +106,7 @@ export class SlotStream {
     }, REPORT_DELAY_MS).unref();
   }
 
-  /** Returns prefetched slots. */
+  /** Returns slots by their uids: prefetched ones, and those of requests that were answered too late. */
   giveBack(slotUids: readonly string[]): void {
     if (slotUids.length === 0) return;
     this.#returned.push(...slotUids);
@@ -152,9 +152,16 @@ export class SlotStream {
 
   #resolveBatch(replies: readonly TakeReply[]): void {
     this.#heardAt = this.#now();
-    for (const [index, { resolve, reject, hasTimedOut }] of (this.#pending.shift() ?? []).entries()) {
+    for (const [index, { request, resolve, reject, hasTimedOut }] of (
+      this.#pending.shift() ?? []
+    ).entries()) {
       const reply = replies[index];
-      if (reply && hasTimedOut) this.giveBack((reply.ahead ?? []).map(({ uid }) => uid));
+      // Its pod has been created without a place, and waits for the slot that it was given too late.
+      if (reply && hasTimedOut)
+        this.giveBack([
+          ...(reply.way === '' ? [] : [request.requestUid]),
+          ...(reply.ahead ?? []).map(({ uid }) => uid),
+        ]);
       else if (reply) resolve(reply);
       else reject(new Error("the pod pinner's leader answered fewer requests than the batch holds"));
     }
