@@ -1,39 +1,14 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { PIN, PIN_GATE } from '../../api/labels.ts';
-import type { Node, Pod } from '../../api/objects.ts';
+import type { Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
 import { isLive } from '../../api/pods.ts';
-import { NODES, PODS } from '../../api/resources.ts';
-import { POD_INDEXES } from '../../kube/cache/trim.ts';
-import { createLogger } from '../../kube/component/log.ts';
-import { FakeCache } from '../../kube/testing/fakecache.ts';
-import { memoizeRequests } from '../../planner/scheduling/fit.ts';
-import { IntentStore } from '../intents/store.ts';
-import { SlotAllocator } from '../slotservice/allocator.ts';
+import { intent, node, pod, scene } from '../testing/slotscene.ts';
 import { allocateSlot, assignPendingPods, GRANT_MS, reallocateSlot, type SlotRequest } from './allocate.ts';
-import { AssumedPods } from './assumedpods.ts';
 import { nextGateStep } from './choosepin.ts';
 import { slotsOf } from './slotcount.ts';
 import type { State } from './state.ts';
-
-const log = createLogger({ component: 'slots', level: 'silent' });
-
-const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid: 'owner', controller: true };
-
-const pod = (name: string, nodeName?: string, intentId?: string): Pod => ({
-  metadata: {
-    name,
-    namespace: 'n',
-    uid: name,
-    ownerReferences: [owner],
-    ...(intentId && { annotations: { [PIN]: intentId } }),
-  },
-  spec: {
-    containers: [{ name: 'main', resources: { requests: { cpu: '100m' } } }],
-    ...(nodeName && { nodeName }),
-  },
-});
 
 const slotRequest = (requestUid: string, more: Partial<SlotRequest> = {}): SlotRequest => ({
   requestUid,
@@ -41,36 +16,6 @@ const slotRequest = (requestUid: string, more: Partial<SlotRequest> = {}): SlotR
   pod: pod(''),
   ...more,
 });
-
-const node = (name: string, pods: string): Node => ({
-  metadata: { name },
-  status: { allocatable: { cpu: '64', memory: '64Gi', pods } },
-});
-
-const intent = (nodeName: string, count: number, names: readonly string[] = []): Intent => ({
-  id: `pin/${nodeName}`,
-  plan: 'plan',
-  nodeClaim: `claim-${nodeName}`,
-  nodeName,
-  pin: { namespace: 'n', owner: { kind: 'ReplicaSet', name: 'web', uid: 'owner', count, names } },
-});
-
-const scene = (counts: readonly number[], room = '100') => {
-  let now = 1_000_000;
-  const store = new IntentStore(log);
-  const pods = new FakeCache(PODS, POD_INDEXES);
-  const nodes = new FakeCache(NODES);
-  const assumedPods = new AssumedPods(() => now);
-  pods.onChange((change) => assumedPods.observe(change));
-  counts.forEach((count, at) => {
-    nodes.put(node(`node-${at}`, room));
-    store.upsert(intent(`node-${at}`, count), at);
-  });
-  const refusals = { closedReason: () => undefined };
-  const requestsOf = memoizeRequests();
-  const state: State = { store, pods, nodes, assumedPods, refusals, requestsOf, now: () => now };
-  return { state, pods, nodes, pass: (ms: number) => (now += ms) };
-};
 
 const live = (state: State, nodeName: string): number =>
   state.pods.by('node', nodeName).filter(isLive).length + state.pods.by('pin', `pin/${nodeName}`).length;
@@ -143,64 +88,6 @@ t.test('no slot is granted twice, and none is lost when a creation fails', async
     }),
     { numRuns: 500 },
   );
-});
-
-t.test(
-  'a repeated request gets the same reply, and a replica that does not lead grants nothing',
-  async (t) => {
-    const { state, pass } = scene([1]);
-    const allocator = new SlotAllocator({ log, now: state.now });
-    const request = {
-      requestUid: 'r',
-      namespace: 'n',
-      ownerKind: 'ReplicaSet',
-      ownerName: 'web',
-      ownerUid: 'owner',
-      pod: JSON.stringify(pod('')),
-      coexisting: false,
-    };
-    t.match(allocator.take(request), { way: '', reason: 'this replica does not lead' });
-    allocator.lead(state);
-    t.match(allocator.take(request), { way: '' }, 'the cache may not show the grants of its predecessor yet');
-    pass(1_000);
-    const first = allocator.take(request);
-    t.match(first, { way: 'assign', nodeName: 'node-0', intentId: 'pin/node-0', plan: 'plan' });
-    t.same(allocator.take(request), first);
-    t.match(allocator.take({ ...request, requestUid: 's' }), {
-      way: '',
-      reason: 'every slot of this owner is taken',
-    });
-    t.match(allocator.take({ ...request, requestUid: 'x', pod: 'no JSON' }), {
-      way: '',
-      reason: 'the pod is not JSON',
-    });
-    t.match(allocator.take({ ...request, requestUid: 'y', pod: '{}' }), { way: '' });
-  },
-);
-
-t.test('a slot that was granted too late is free as soon as the webhook gives it back', async (t) => {
-  const { state, pods, pass } = scene([1]);
-  const allocator = new SlotAllocator({ log, now: state.now });
-  allocator.lead(state);
-  pass(1_000);
-  const request = {
-    requestUid: 'late',
-    namespace: 'n',
-    ownerKind: 'ReplicaSet',
-    ownerName: 'web',
-    ownerUid: 'owner',
-    pod: JSON.stringify(pod('')),
-    coexisting: false,
-  };
-  t.match(allocator.take(request), { way: 'assign' });
-  pods.put(pod('web-1'));
-  t.same(assignPendingPods(state, 'owner'), [], 'the pod that was admitted without it finds none');
-  allocator.giveBack('of nobody');
-  t.same(assignPendingPods(state, 'owner'), []);
-  allocator.giveBack('late');
-  t.match(assignPendingPods(state, 'owner'), [{ pod: { metadata: { name: 'web-1' } } }]);
-  allocator.giveBack('late');
-  t.equal(assignPendingPods(state, 'owner').length, 1, 'once');
 });
 
 t.test('a full node grants no slot, assumed pods included', async (t) => {
