@@ -54,3 +54,13 @@ t.test('a taint of an older release, and one without a value, can be tolerated a
     'as does a pod that has tolerated all of them since',
   );
 });
+
+t.test('a pod that waits through hundreds of plans gathers no hundreds of tolerations', async (t) => {
+  let tolerations: readonly Toleration[] = [];
+  for (let n = 0; n < 300; n++) {
+    const taint = reservationOf(`rebalance-${n}`);
+    tolerations = [...tolerations, ...missingToleration(taint, podWith(tolerations))];
+    t.equal(untoleratedTaint([taint], tolerations), undefined);
+  }
+  t.equal(tolerations.length, 9);
+});
