@@ -47,17 +47,16 @@ export const objectText = ({ resource, ref }: Pick<InstalledObject, 'resource' |
   `${resource.kind} ${ref.name}${ref.namespace === undefined ? '' : ` in ${ref.namespace}`}`;
 
 const PART_OF = 'app.kubernetes.io/part-of';
+const PRODUCT = 'precision-packer';
 
 /** The label that our manifests and charts put on all that they install; a name alone may be of others. */
-export const OUR_MARK: Readonly<Record<string, string>> = { [PART_OF]: 'precision-packer' };
+export const OUR_MARK: Readonly<Record<string, string>> = { [PART_OF]: PRODUCT };
 
 /** The mark as a selector. */
-export const OUR_SELECTOR = Object.entries(OUR_MARK)
-  .map(([key, value]) => `${key}=${value}`)
-  .join();
+export const OUR_SELECTOR = `${PART_OF}=${PRODUCT}`;
 
 export const isMarkedAsOurs = ({ object }: FoundObject): boolean =>
-  Object.entries(OUR_MARK).every(([key, value]) => object.metadata.labels?.[key] === value);
+  object.metadata.labels?.[PART_OF] === PRODUCT;
 
 const AT_ONCE = 8;
 
