@@ -55,8 +55,8 @@ t.test('before an installation, it says what stands against one', async (t) => {
   t.equal(state('rights'), undefined, 'nobody is asked about accounts that are not there');
   t.match(
     checks.find(({ name }) => name === 'left-over'),
-    { state: 'note', message: /^CustomResourceDefinition .*without our Deployments/ },
-    'our CRDs are there already',
+    { state: 'note', message: /^CustomResourceDefinition .* are not marked as ours/ },
+    'CRDs are there already, applied as files without the label of an installation',
   );
 });
 
