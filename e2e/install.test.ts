@@ -128,6 +128,7 @@ for (const wayOf of [byKustomize, byHelm]) {
         };
         const { before, now } = await releases(ground);
         lap('push');
+        let letGo = async (): Promise<void> => {};
 
         try {
           await kubectl(stage, 'delete', '--ignore-not-found', '--kustomize=manifests/base');
@@ -142,8 +143,7 @@ for (const wayOf of [byKustomize, byHelm]) {
           lap('install the release before');
           const seen = await witness(client, name);
           t.teardown(() => seen.stop());
-          const letGo = await holdMachines(stage);
-          t.teardown(letGo);
+          letGo = await holdMachines(stage);
           await claimRebalance(client, { name, pool: name });
           const { metadata } = await planOf(client, name, 180_000);
           await planReaches(
@@ -194,6 +194,7 @@ for (const wayOf of [byKustomize, byHelm]) {
           await nothingLeft(t, stage);
           lap('uninstall');
         } finally {
+          await letGo();
           // The stage is cleared, and the next suite plays, on kinds that are there again.
           await installComponents(ground, SILENT);
         }
