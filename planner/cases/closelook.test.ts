@@ -1,14 +1,12 @@
 import t from 'tap';
-import type { Pod, PodSpec, SelectorRequirement } from '../../api/objects.ts';
-import { makePod, makeSnapshot } from '../testing/builders.ts';
+import type { PodSpec, SelectorRequirement } from '../../api/objects.ts';
 import {
-  ANY_MACHINE,
   allowedValues,
+  bought,
   claimsOf,
   everyValue,
-  M5_LIST,
-  priceList,
-  provisioned,
+  M5_WITH_SPOT,
+  requiresNode,
   TWO_ZONES,
 } from '../testing/cases.ts';
 
@@ -18,39 +16,11 @@ const ZONE = 'topology.kubernetes.io/zone';
 const TYPE = 'node.kubernetes.io/instance-type';
 const CAPACITY = 'karpenter.sh/capacity-type';
 
-const BOTH = priceList(
-  { name: 'm5.large', cpu: 2, price: 0.1, zones: TWO_ZONES, capacityTypes: ['on-demand', 'spot'] },
-  {
-    name: 'm5.xlarge',
-    cpu: 4,
-    memory: '16Gi',
-    price: 0.2,
-    zones: TWO_ZONES,
-    capacityTypes: ['on-demand', 'spot'],
-  },
-);
-
-type Terms = readonly (readonly SelectorRequirement[])[];
-const affinity = (...terms: Terms): Partial<PodSpec> => ({
-  affinity: {
-    nodeAffinity: {
-      requiredDuringSchedulingIgnoredDuringExecution: {
-        nodeSelectorTerms: terms.map((matchExpressions) => ({ matchExpressions })),
-      },
-    },
-  },
-});
-const bought = (pods: readonly Pod[] | Partial<PodSpec>, list = M5_LIST, rest: object = ANY_MACHINE) =>
-  provisioned(
-    makeSnapshot([], Array.isArray(pods) ? pods : [makePod('p', { spec: pods as Partial<PodSpec> })], rest),
-    list,
-  );
-
 /** One pod, and the values of a label that every claim and alternative allows. */
 const ALLOWS: readonly (readonly [string, Partial<PodSpec>, string, readonly string[]])[] = [
   [
     'NotIn a zone',
-    affinity([{ key: ZONE, operator: 'NotIn', values: ['us-west-2a'] }]),
+    requiresNode([{ key: ZONE, operator: 'NotIn', values: ['us-west-2a'] }]),
     ZONE,
     ['us-west-2b'],
   ],
@@ -60,34 +30,39 @@ const ALLOWS: readonly (readonly [string, Partial<PodSpec>, string, readonly str
     CAPACITY,
     ['on-demand'],
   ],
-  ['NotIn spot', affinity([{ key: CAPACITY, operator: 'NotIn', values: ['spot'] }]), CAPACITY, ['on-demand']],
+  [
+    'NotIn spot',
+    requiresNode([{ key: CAPACITY, operator: 'NotIn', values: ['spot'] }]),
+    CAPACITY,
+    ['on-demand'],
+  ],
   [
     'NotIn a hostname that no new node has',
-    affinity([{ key: 'kubernetes.io/hostname', operator: 'NotIn', values: ['n1'] }]),
+    requiresNode([{ key: 'kubernetes.io/hostname', operator: 'NotIn', values: ['n1'] }]),
     CAPACITY,
     ['on-demand', 'spot'],
   ],
   [
     'a label that must not be there',
-    affinity([{ key: 'example.com/gpu', operator: 'DoesNotExist' }]),
+    requiresNode([{ key: 'example.com/gpu', operator: 'DoesNotExist' }]),
     CAPACITY,
     ['on-demand', 'spot'],
   ],
   [
     'more CPU than a number',
-    affinity([{ key: 'karpenter.k8s.aws/instance-cpu', operator: 'Gt', values: ['2'] }]),
+    requiresNode([{ key: 'karpenter.k8s.aws/instance-cpu', operator: 'Gt', values: ['2'] }]),
     TYPE,
     ['m5.xlarge'],
   ],
   [
     'less CPU than a number',
-    affinity([{ key: 'karpenter.k8s.aws/instance-cpu', operator: 'Lt', values: ['4'] }]),
+    requiresNode([{ key: 'karpenter.k8s.aws/instance-cpu', operator: 'Lt', values: ['4'] }]),
     TYPE,
     ['m5.large'],
   ],
   [
     'two rules on one key',
-    affinity([
+    requiresNode([
       { key: ZONE, operator: 'In', values: TWO_ZONES },
       { key: ZONE, operator: 'NotIn', values: ['us-west-2b'] },
     ]),
@@ -97,7 +72,7 @@ const ALLOWS: readonly (readonly [string, Partial<PodSpec>, string, readonly str
   [
     'a selector and an affinity on one key',
     {
-      ...affinity([{ key: ZONE, operator: 'In', values: TWO_ZONES }]),
+      ...requiresNode([{ key: ZONE, operator: 'In', values: TWO_ZONES }]),
       nodeSelector: { [ZONE]: 'us-west-2b' },
     },
     ZONE,
@@ -136,7 +111,7 @@ const ALLOWS: readonly (readonly [string, Partial<PodSpec>, string, readonly str
 ];
 for (const [what, spec, key, values] of ALLOWS) {
   t.test(`claims for a pod with ${what} allow no more than it`, async (t) => {
-    const answer = bought(spec, BOTH);
+    const answer = bought(spec, M5_WITH_SPOT);
     t.same(answer.unplaced, []);
     t.same(everyValue(answer, key), values);
   });
@@ -146,8 +121,8 @@ t.test('terms of an affinity are ways, none of which lends its parts to another'
   const zoneIs = (zone: string): SelectorRequirement => ({ key: ZONE, operator: 'In', values: [zone] });
   const typeIs = (type: string): SelectorRequirement => ({ key: TYPE, operator: 'In', values: [type] });
   const answer = bought(
-    affinity([zoneIs('us-west-2a'), typeIs('m5.xlarge')], [zoneIs('us-west-2b'), typeIs('m5.large')]),
-    BOTH,
+    requiresNode([zoneIs('us-west-2a'), typeIs('m5.xlarge')], [zoneIs('us-west-2b'), typeIs('m5.large')]),
+    M5_WITH_SPOT,
   );
   t.same(answer.unplaced, []);
   const [claim] = claimsOf(answer);

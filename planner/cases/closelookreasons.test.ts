@@ -1,15 +1,16 @@
 import t from 'tap';
-import type { Pod, PodSpec, SelectorRequirement } from '../../api/objects.ts';
+import type { Pod, PodSpec } from '../../api/objects.ts';
 import { makeNode, makePod, makePool, makeSnapshot } from '../testing/builders.ts';
 import {
   ANY_MACHINE,
+  bought,
   claimsOf,
   everyValue,
   groupsOf,
   M5_LIST,
-  priceList,
+  M5_WITH_SPOT,
   provisioned,
-  TWO_ZONES,
+  requiresNode,
   unplacedOf,
 } from '../testing/cases.ts';
 
@@ -19,38 +20,10 @@ const ZONE = 'topology.kubernetes.io/zone';
 const TYPE = 'node.kubernetes.io/instance-type';
 const CAPACITY = 'karpenter.sh/capacity-type';
 
-const BOTH = priceList(
-  { name: 'm5.large', cpu: 2, price: 0.1, zones: TWO_ZONES, capacityTypes: ['on-demand', 'spot'] },
-  {
-    name: 'm5.xlarge',
-    cpu: 4,
-    memory: '16Gi',
-    price: 0.2,
-    zones: TWO_ZONES,
-    capacityTypes: ['on-demand', 'spot'],
-  },
-);
-
-type Terms = readonly (readonly SelectorRequirement[])[];
-const affinity = (...terms: Terms): Partial<PodSpec> => ({
-  affinity: {
-    nodeAffinity: {
-      requiredDuringSchedulingIgnoredDuringExecution: {
-        nodeSelectorTerms: terms.map((matchExpressions) => ({ matchExpressions })),
-      },
-    },
-  },
-});
-const bought = (pods: readonly Pod[] | Partial<PodSpec>, list = M5_LIST, rest: object = ANY_MACHINE) =>
-  provisioned(
-    makeSnapshot([], Array.isArray(pods) ? pods : [makePod('p', { spec: pods as Partial<PodSpec> })], rest),
-    list,
-  );
-
 /** One pod that no new machine is for, and what its reason names. */
 const NOWHERE: readonly (readonly [string, Partial<PodSpec>, RegExp])[] = [
-  ['an affinity without terms', affinity(), /affinity|selector|term/i],
-  ['a term without expressions', affinity([]), /affinity|selector|term/i],
+  ['an affinity without terms', requiresNode(), /affinity|selector|term/i],
+  ['a term without expressions', requiresNode([]), /affinity|selector|term/i],
   [
     'a label of managed node groups',
     { nodeSelector: { 'eks.amazonaws.com/nodegroup': 'ng' } },
@@ -61,7 +34,7 @@ const NOWHERE: readonly (readonly [string, Partial<PodSpec>, RegExp])[] = [
   [
     'two zones at once',
     {
-      ...affinity([{ key: ZONE, operator: 'In', values: ['us-west-2a'] }]),
+      ...requiresNode([{ key: ZONE, operator: 'In', values: ['us-west-2a'] }]),
       nodeSelector: { [ZONE]: 'us-west-2b' },
     },
     /selector, affinity/,
@@ -141,7 +114,7 @@ const NOWHERE: readonly (readonly [string, Partial<PodSpec>, RegExp])[] = [
 ];
 for (const [what, spec, reason] of NOWHERE) {
   t.test(`nothing is bought for a pod that asks for ${what}, and the reason says so`, async (t) => {
-    const { plan, unplaced } = bought(spec, BOTH);
+    const { plan, unplaced } = bought(spec, M5_WITH_SPOT);
     t.equal(plan, null);
     t.match(unplaced, [{ name: 'p', reason }], JSON.stringify(unplaced));
   });

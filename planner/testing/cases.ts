@@ -1,13 +1,19 @@
 import type { NodeClaimToAdd } from '../../api/kinds/rebalanceplan.ts';
 import { ZONE } from '../../api/labels.ts';
-import type { Pod, PodSpec, Requirement, TopologySpreadConstraint } from '../../api/objects.ts';
+import type {
+  Pod,
+  PodSpec,
+  Requirement,
+  SelectorRequirement,
+  TopologySpreadConstraint,
+} from '../../api/objects.ts';
 import { destinationOf } from '../../api/plans.ts';
 import { type Catalogue, catalogueFromKwok } from '../model/catalogue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { verifyPlan } from '../plan/verify.ts';
 import { type ProvisionResult, provision } from '../provision.ts';
 import { type RebalanceResult, rebalance } from '../rebalance.ts';
-import { makePool } from './builders.ts';
+import { makePod, makePool, makeSnapshot } from './builders.ts';
 
 /** What the tests of planner/cases share: small price lists, and the facts that a plan is judged by. */
 
@@ -54,6 +60,18 @@ export const M5_LIST = priceList(
   { name: 'm5.xlarge', cpu: 4, memory: '16Gi', price: 0.2, zones: TWO_ZONES },
   { name: 'm5.2xlarge', cpu: 8, memory: '32Gi', price: 0.4, zones: TWO_ZONES },
 );
+/** Two sizes that are sold on demand and as spot, in two zones. */
+export const M5_WITH_SPOT = priceList(
+  { name: 'm5.large', cpu: 2, price: 0.1, zones: TWO_ZONES, capacityTypes: ['on-demand', 'spot'] },
+  {
+    name: 'm5.xlarge',
+    cpu: 4,
+    memory: '16Gi',
+    price: 0.2,
+    zones: TWO_ZONES,
+    capacityTypes: ['on-demand', 'spot'],
+  },
+);
 export const ANY_MACHINE = { nodePools: [makePool('default', { requirements: [] })] };
 
 /** A required spread over zones of the pods with the label app=s. */
@@ -70,6 +88,17 @@ export const spreadOverZones = (more: Partial<TopologySpreadConstraint> = {}): P
 });
 
 /** One container for each request of CPU. */
+/** A pod's required node affinity: one of the terms, each of whose requirements must be met. */
+export const requiresNode = (...terms: readonly (readonly SelectorRequirement[])[]): Partial<PodSpec> => ({
+  affinity: {
+    nodeAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: {
+        nodeSelectorTerms: terms.map((matchExpressions) => ({ matchExpressions })),
+      },
+    },
+  },
+});
+
 export const containersOf = (...cpus: readonly string[]): PodSpec['containers'] =>
   cpus.map((cpu, n) => ({ name: `c${n}`, resources: { requests: { cpu } } }));
 
@@ -87,6 +116,17 @@ export const provisioned = (
 };
 
 /** Plans cheaper nodes; throws where the check refuses the plan. */
+/** What is bought on an empty cluster for these pods, or for one pod of this spec. */
+export const bought = (
+  pods: readonly Pod[] | Partial<PodSpec>,
+  list: Catalogue = M5_LIST,
+  rest: object = ANY_MACHINE,
+) =>
+  provisioned(
+    makeSnapshot([], Array.isArray(pods) ? pods : [makePod('p', { spec: pods as Partial<PodSpec> })], rest),
+    list,
+  );
+
 export const rebalanced = (snapshot: Snapshot, catalogue: Catalogue): RebalanceResult => {
   const result = rebalance({ ...REQUEST, snapshot, catalogue });
   checkFaults(snapshot, catalogue, result);
