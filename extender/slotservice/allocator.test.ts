@@ -1,6 +1,6 @@
 import t from 'tap';
 import { assignPendingPods } from '../placement/allocate.ts';
-import { log, pod, scene } from '../testing/slotscene.ts';
+import { log, pod, scene, takeRequest } from '../testing/slotscene.ts';
 import { SlotAllocator } from './allocator.ts';
 
 t.test(
@@ -8,15 +8,7 @@ t.test(
   async (t) => {
     const { state, pass } = scene([1]);
     const allocator = new SlotAllocator({ log, now: state.now });
-    const request = {
-      requestUid: 'r',
-      namespace: 'n',
-      ownerKind: 'ReplicaSet',
-      ownerName: 'web',
-      ownerUid: 'owner',
-      pod: JSON.stringify(pod('')),
-      coexisting: false,
-    };
+    const request = takeRequest('r');
     t.match(allocator.take(request), { way: '', reason: 'this replica does not lead' });
     allocator.lead(state);
     t.match(allocator.take(request), { way: '' }, 'the cache may not show the grants of its predecessor yet');
@@ -41,15 +33,7 @@ t.test('a slot that was granted too late is free as soon as the webhook gives it
   const allocator = new SlotAllocator({ log, now: state.now });
   allocator.lead(state);
   pass(1_000);
-  const request = {
-    requestUid: 'late',
-    namespace: 'n',
-    ownerKind: 'ReplicaSet',
-    ownerName: 'web',
-    ownerUid: 'owner',
-    pod: JSON.stringify(pod('')),
-    coexisting: false,
-  };
+  const request = takeRequest('late');
   t.match(allocator.take(request), { way: 'assign' });
   pods.put(pod('web-1'));
   t.same(assignPendingPods(state, 'owner'), [], 'the pod that was admitted without it finds none');

@@ -1,6 +1,6 @@
 import { PIN } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
-import type { Intent } from '../../api/pinning.ts';
+import type { Intent, TakeRequest } from '../../api/pinning.ts';
 import { NODES, PODS } from '../../api/resources.ts';
 import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import { createLogger } from '../../kube/component/log.ts';
@@ -65,3 +65,14 @@ export const scene = (counts: readonly number[], room = '100') => {
   const state: State = { store, pods, nodes, assumedPods, refusals, requestsOf, now: () => now };
   return { state, pods, nodes, pass: (ms: number) => (now += ms) };
 };
+
+/** What a webhook replica asks when a pod of the owner is created. */
+export const takeRequest = (requestUid: string): TakeRequest => ({
+  requestUid,
+  namespace: 'n',
+  ownerKind: 'ReplicaSet',
+  ownerName: 'web',
+  ownerUid: 'owner',
+  pod: JSON.stringify(pod('')),
+  coexisting: false,
+});
