@@ -1,12 +1,11 @@
 import t from 'tap';
 import { createLogger } from '../../kube/component/log.ts';
 import { runControllers } from '../../kube/controller/controller.ts';
-import { memoryClient } from '../../kube/testing/memory/client.ts';
 import { until } from '../../kube/testing/until.ts';
 import { options } from '../options.ts';
-import { ConsolidationWorld } from '../testing/consolidationworld.ts';
+import { ConsolidationWorld, consolidationOver } from '../testing/consolidationworld.ts';
 import { memoryCaches } from '../testing/memorycaches.ts';
-import { createConsolidationController, NAME } from './controller.ts';
+import { NAME } from './controller.ts';
 
 /** NODE_CONSOLIDATION_MAX_CONCURRENT_RECONCILES and the name in the log: seed 003, node consolidation. */
 
@@ -32,15 +31,7 @@ const start = (
   const held = Promise.withResolvers<void>();
   const inside = new Set<string>();
   let most = 0;
-  const controller = createConsolidationController({
-    client: memoryClient(world.api, async (_, serve) => serve()),
-    caches,
-    configMaps: [],
-    isEnabled: () => true,
-    recorder: { event: () => {}, flush: async () => {} },
-    log,
-    clock: { now: () => world.now },
-  });
+  const controller = consolidationOver(world, { caches, log });
   const stopping = new AbortController();
   const running = runControllers({
     controllers: [

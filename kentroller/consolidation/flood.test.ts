@@ -3,11 +3,9 @@ import type { NodePool } from '../../api/objects.ts';
 import { NODE_POOLS } from '../../api/resources.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import type { Controller } from '../../kube/controller/controller.ts';
-import { memoryClient } from '../../kube/testing/memory/client.ts';
 import type { Caches } from '../caches.ts';
-import { ConsolidationWorld } from '../testing/consolidationworld.ts';
+import { ConsolidationWorld, consolidationOver } from '../testing/consolidationworld.ts';
 import { memoryCaches } from '../testing/memorycaches.ts';
-import { createConsolidationController } from './controller.ts';
 
 const MACHINES = 50;
 const NEVER = new AbortController().signal;
@@ -31,14 +29,9 @@ const flooded = (o: { readonly isBusy: boolean; readonly budgets?: readonly obje
       return list();
     }) as typeof cache.list;
   }
-  const controller = createConsolidationController({
-    client: memoryClient(world.api, async (_, serve) => serve()),
+  const controller = consolidationOver(world, {
     caches,
-    configMaps: [],
-    isEnabled: () => true,
-    recorder: { event: () => {}, flush: async () => {} },
     log: createLogger({ component: 'flood', level: 'silent' }),
-    clock: { now: () => world.now },
   });
   return { names: names.map((name) => `node-${name}`), pool, caches, lists, controller };
 };

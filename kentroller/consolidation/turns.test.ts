@@ -1,10 +1,8 @@
 import t from 'tap';
 import { createLogger } from '../../kube/component/log.ts';
 import type { Action } from '../../kube/controller/controller.ts';
-import { memoryClient } from '../../kube/testing/memory/client.ts';
-import { ConsolidationWorld } from '../testing/consolidationworld.ts';
+import { ConsolidationWorld, consolidationOver } from '../testing/consolidationworld.ts';
 import { memoryCaches } from '../testing/memorycaches.ts';
-import { createConsolidationController } from './controller.ts';
 import { Turns } from './turns.ts';
 
 /** Deletions go one at a time; those that wait hold no worker, which may have to give a node back to its pods. */
@@ -21,21 +19,17 @@ t.test('while a deletion waits for its API server, others are told to come again
   const { promise: stuck, resolve: goOn } = Promise.withResolvers<void>();
   let isStuck = false;
   let deletions = 0;
-  const controller = createConsolidationController({
-    client: memoryClient(world.api, async ({ verb, resource }, serve) => {
+  const controller = consolidationOver(world, {
+    caches,
+    log: createLogger({ component: 'turns', level: 'silent' }),
+    intercept: async ({ verb, resource }, serve) => {
       if (verb === 'delete' && resource.kind === 'NodeClaim') {
         deletions += 1;
         isStuck = true;
         await stuck;
       }
       return serve();
-    }),
-    caches,
-    configMaps: [],
-    isEnabled: () => true,
-    recorder: { event: () => {}, flush: async () => {} },
-    log: createLogger({ component: 'turns', level: 'silent' }),
-    clock: { now: () => world.now },
+    },
   });
   const open: Promise<Action>[] = [];
   /** A look at each node that is not stuck; returns those that got no answer within two seconds. */

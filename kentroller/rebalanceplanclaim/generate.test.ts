@@ -9,8 +9,9 @@ import { createRecorder } from '../../kube/controller/events.ts';
 import { until } from '../../kube/testing/until.ts';
 import { createCaches, startCaches } from '../caches.ts';
 import { dieAtEachWrite } from '../testing/crash.ts';
+import { planAnswer } from '../testing/plananswer.ts';
 import { createPlanGenerationController } from './generate.ts';
-import { type Planning, type PlanningAnswer, PlanningError, PlanningTimeout } from './plannerworker.ts';
+import { type Planning, PlanningError, PlanningTimeout } from './plannerworker.ts';
 import { countRefusals, verified } from './verified.ts';
 
 /** Claims from Pending to their plan or their failure, on a real API server with a fake planner. */
@@ -22,19 +23,7 @@ const log = createLogger({ component: 'generate-test', level: 'silent' });
 const RUN = `generate-${process.pid}`;
 const SOON = { timeoutMs: 20_000, everyMs: 50 };
 
-const ANSWER: PlanningAnswer = {
-  selectedNodes: ['n1'],
-  skippedNodes: [{ name: 'n2', reasons: ['it is not ready', 'it is being deleted'] }],
-  plan: {
-    spec: { execute: false, nodeClaimsToDelete: [{ nodeClaimName: 'c1' }] },
-    savings: {
-      projectedSavingsPercent: '12.4',
-      projectedSavingsCostMonthly: '124.00',
-      currentMonthlyCost: '1000.00',
-      projectedMonthlyCost: '876.00',
-    },
-  },
-};
+const ANSWER = planAnswer([{ name: 'n2', reasons: ['it is not ready', 'it is being deleted'] }]);
 
 const caches = createCaches({ client, log });
 const ending = new AbortController();

@@ -10,6 +10,7 @@ import { until } from '../../kube/testing/until.ts';
 import { fragmentedCluster } from '../../planner/testing/builders.ts';
 import { smallCatalogue } from '../../planner/testing/randomcluster.ts';
 import { memoryCaches } from '../testing/memorycaches.ts';
+import { planAnswer } from '../testing/plananswer.ts';
 import { createPlanGenerationController } from './generate.ts';
 import {
   type BeginSearch,
@@ -28,19 +29,7 @@ const START = Date.parse('2026-11-30T12:00:00Z');
 const SOON = { timeoutMs: 20_000, everyMs: 5 };
 const log = createLogger({ component: 'searchprogress-test', level: 'silent' });
 
-const ANSWER: PlanningAnswer = {
-  selectedNodes: ['n1'],
-  skippedNodes: [],
-  plan: {
-    spec: { execute: false, nodeClaimsToDelete: [{ nodeClaimName: 'c1' }] },
-    savings: {
-      projectedSavingsPercent: '12.4',
-      projectedSavingsCostMonthly: '124.00',
-      currentMonthlyCost: '1000.00',
-      projectedMonthlyCost: '876.00',
-    },
-  },
-};
+const ANSWER = planAnswer();
 
 /** One claim whose search goes on until the test ends it. */
 const world = () => {

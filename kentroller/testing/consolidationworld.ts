@@ -8,12 +8,13 @@ import type { Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
 import * as resources from '../../api/resources.ts';
 import type { Absence } from '../../kube/cache/cache.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
-import { createLogger } from '../../kube/component/log.ts';
+import { createLogger, type Logger } from '../../kube/component/log.ts';
 import type { Controller, Key } from '../../kube/controller/controller.ts';
 import { FakeCache } from '../../kube/testing/fakecache.ts';
 import { MemoryApi, typed } from '../../kube/testing/memory/api.ts';
 import { type Call, memoryClient } from '../../kube/testing/memory/client.ts';
 import type { LaggingCache } from '../../kube/testing/memory/laggingcache.ts';
+import type { Caches } from '../caches.ts';
 import { createConsolidationController } from '../consolidation/controller.ts';
 import { policiesNow } from '../policies/settings.ts';
 import { reclaimNodes } from '../rebalanceplan/reclaim.ts';
@@ -243,3 +244,26 @@ export class ConsolidationWorld {
     return claim === undefined || claim.metadata.deletionTimestamp !== undefined;
   }
 }
+
+/** The controller over a world's objects for a test that runs it by itself, without events. */
+export const consolidationOver = (
+  world: ConsolidationWorld,
+  {
+    caches,
+    log,
+    intercept,
+  }: {
+    readonly caches: Caches;
+    readonly log: Logger;
+    readonly intercept?: Parameters<typeof memoryClient>[1];
+  },
+): Controller =>
+  createConsolidationController({
+    client: memoryClient(world.api, intercept ?? (async (_, serve) => serve())),
+    caches,
+    configMaps: [],
+    isEnabled: () => true,
+    recorder: { event: () => {}, flush: async () => {} },
+    log,
+    clock: { now: () => world.now },
+  });
