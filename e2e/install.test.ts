@@ -19,7 +19,7 @@ import { lackHere } from './run/needs.ts';
 import { claimEnded, claimRebalance, planOf, planReaches } from './support/claim.ts';
 import { installComponents } from './support/components.ts';
 import { outcomeOf } from './support/outcome.ts';
-import { remains } from './support/remains.ts';
+import { remainsAfter } from './support/remains.ts';
 import { onStage, type Stage } from './support/stage.ts';
 import { kubectl, LIMIT_MS } from './support/uninstall.ts';
 import { witness } from './support/witness.ts';
@@ -45,15 +45,7 @@ const found = async ({ client }: Stage): Promise<readonly Check[]> => {
 const isBad = ({ state }: Check): boolean => state === 'lacks' || state === 'unknown';
 
 const nothingLeft = async (test: Pick<typeof t, 'strictSame'>, { client }: Stage): Promise<void> => {
-  let left: readonly string[] = [];
-  await until(
-    'nothing of ours is left',
-    async () => {
-      left = await remains(client);
-      return left.length === 0;
-    },
-    { timeoutMs: LIMIT_MS, everyMs: 500 },
-  ).catch(() => undefined);
+  const left = await remainsAfter(client, LIMIT_MS);
   test.strictSame(left, [], 'nothing of ours is left');
 };
 

@@ -4,6 +4,7 @@ import type { KubeObject, Node, Pod } from '../../api/objects.ts';
 import * as resources from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { ignoreUnserved } from '../../kube/ignore.ts';
+import { until } from '../../kube/testing/until.ts';
 
 /**
  * What is left of ours in a cluster, one line each, found without the product's own list of marks: any word of our
@@ -124,3 +125,17 @@ export const remains = async (client: KubeClient): Promise<readonly string[]> =>
   ...(await objectsLeft(client)),
   ...(await marksLeft(client)),
 ];
+
+/** Waits until nothing of ours is left; returns what still is after `timeoutMs`. */
+export const remainsAfter = async (client: KubeClient, timeoutMs: number): Promise<readonly string[]> => {
+  let left: readonly string[] = [];
+  await until(
+    'nothing of ours is left',
+    async () => {
+      left = await remains(client);
+      return left.length === 0;
+    },
+    { timeoutMs, everyMs: 500 },
+  ).catch(() => undefined);
+  return left;
+};

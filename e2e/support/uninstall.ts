@@ -7,7 +7,7 @@ import { CommandError, run } from '../ground/host/command.ts';
 import { SILENT } from '../ground/host/progress.ts';
 import { claimRebalance, planOf, planReaches } from './claim.ts';
 import { controlOf, installComponents } from './components.ts';
-import { marksLeft, remains } from './remains.ts';
+import { marksLeft, remainsAfter } from './remains.ts';
 import { onStage, type Stage } from './stage.ts';
 import { podsRunning } from './workload.ts';
 
@@ -96,15 +96,7 @@ export const takeAway = (
       const since = performance.now();
       await act(stage);
       const acted = performance.now();
-      let left: readonly string[] = [];
-      await until(
-        'nothing of ours is left',
-        async () => {
-          left = await remains(client);
-          return left.length === 0;
-        },
-        { timeoutMs: Math.max(5_000, LIMIT_MS - (acted - since)), everyMs: 500 },
-      ).catch(() => undefined);
+      const left = await remainsAfter(client, Math.max(5_000, LIMIT_MS - (acted - since)));
       const seconds = (ms: number) => ((ms - since) / 1000).toFixed(1);
       test.comment(
         `${o.name}: commands ended after ${seconds(acted)} s, all gone after ${seconds(performance.now())} s`,
