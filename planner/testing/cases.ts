@@ -87,7 +87,6 @@ export const spreadOverZones = (more: Partial<TopologySpreadConstraint> = {}): P
   ],
 });
 
-/** One container for each request of CPU. */
 /** A pod's required node affinity: one of the terms, each of whose requirements must be met. */
 export const requiresNode = (...terms: readonly (readonly SelectorRequirement[])[]): Partial<PodSpec> => ({
   affinity: {
@@ -99,6 +98,7 @@ export const requiresNode = (...terms: readonly (readonly SelectorRequirement[])
   },
 });
 
+/** One container for each request of CPU. */
 export const containersOf = (...cpus: readonly string[]): PodSpec['containers'] =>
   cpus.map((cpu, n) => ({ name: `c${n}`, resources: { requests: { cpu } } }));
 
@@ -115,7 +115,6 @@ export const provisioned = (
   return result;
 };
 
-/** Plans cheaper nodes; throws where the check refuses the plan. */
 /** What is bought on an empty cluster for these pods, or for one pod of this spec. */
 export const bought = (
   pods: readonly Pod[] | Partial<PodSpec>,
@@ -127,6 +126,7 @@ export const bought = (
     list,
   );
 
+/** Plans cheaper nodes; throws where the check refuses the plan. */
 export const rebalanced = (snapshot: Snapshot, catalogue: Catalogue): RebalanceResult => {
   const result = rebalance({ ...REQUEST, snapshot, catalogue });
   checkFaults(snapshot, catalogue, result);
