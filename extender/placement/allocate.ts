@@ -163,8 +163,8 @@ export const pendingPodsOf = (state: State, ownerUid: string): readonly Pod[] =>
 export const assignPendingPods = (
   state: State,
   ownerUid: string,
+  pending: readonly Pod[] = pendingPodsOf(state, ownerUid),
 ): readonly { readonly pod: Pod; readonly intent: Intent }[] => {
-  const pending = pendingPodsOf(state, ownerUid);
   if (pending.length === 0) return [];
   const slots = slotsOf(state, ownerUid).map((slot) => ({ slot, free: slot.free }));
   const matches: { pod: Pod; intent: Intent }[] = [];

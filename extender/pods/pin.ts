@@ -179,8 +179,9 @@ const reconcileOwner = async (
 ): Promise<Action> => {
   const { state, report } = context;
   const outcomes: Outcome[] = [];
-  const matches = assignPendingPods(state, ownerUid);
-  const isAnyWithoutSlot = pendingPodsOf(state, ownerUid).length > matches.length;
+  const pending = pendingPodsOf(state, ownerUid);
+  const matches = assignPendingPods(state, ownerUid, pending);
+  const isAnyWithoutSlot = pending.length > matches.length;
   const since = nominationsOf(
     context,
     `owner/${ownerUid}`,
