@@ -22,6 +22,12 @@ export const foreignNodeOf = (destination: string): string | undefined =>
 /** The destination's name for people: of a node that Karpenter does not own, or of a NodeClaim. */
 export const destinationName = (destination: string): string => foreignNodeOf(destination) ?? destination;
 
+/** Where a plan moves its pods, by the namespace and name of each. */
+export const destinationsByPod = ({
+  podsToMigrate = [],
+}: Pick<RebalancePlanSpec, 'podsToMigrate'>): ReadonlyMap<string, string> =>
+  new Map(podsToMigrate.map((move) => [`${move.namespace}/${move.name}`, destinationOf(move)]));
+
 /** Names of the NodeClaims that a plan deletes. */
 export const deletedClaims = ({
   nodeClaimsToDelete = [],

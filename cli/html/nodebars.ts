@@ -1,6 +1,6 @@
 import { INSTANCE_TYPE } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
-import { destinationOf } from '../../api/plans.ts';
+import { destinationOf, destinationsByPod } from '../../api/plans.ts';
 import { podName } from '../../api/pods.ts';
 import type { Cluster } from '../../planner/cluster/clusterview.ts';
 import type { RebalanceResult } from '../../planner/rebalance.ts';
@@ -76,9 +76,7 @@ export const nodeBarsOf = (
   { plan }: RebalanceResult,
 ): { readonly before: readonly NodeBar[]; readonly after: readonly NodeBar[] } => {
   const removed = new Set((plan?.savings.blueNodes ?? []).map((node) => node.name));
-  const newPlaceOf = new Map(
-    (plan?.spec.podsToMigrate ?? []).map((move) => [`${move.namespace}/${move.name}`, destinationOf(move)]),
-  );
+  const newPlaceOf = destinationsByPod(plan?.spec ?? {});
   const arrivals = arrivalsOf(cluster, newPlaceOf);
   const workloadOf = createWorkloadOf(cluster.snapshot.replicaSets);
   const existing = clusterNodesOf(cluster).map(({ facts, view }) => {

@@ -1,4 +1,4 @@
-import { destinationOf } from '../../../api/plans.ts';
+import { destinationsByPod } from '../../../api/plans.ts';
 import { podName } from '../../../api/pods.ts';
 import { reservationOf } from '../../../api/reservation.ts';
 import { missingToleration } from '../../../planner/pinning/reservationtoleration.ts';
@@ -22,9 +22,7 @@ export const tolerationSteps = ({
   if (!plan.spec.nodeClaimsToAdd?.length || hasOrdered(plan)) return [];
   if (now - startedAt > TOLERATION_WAIT_MS) return [];
   const added = new Set(plan.spec.nodeClaimsToAdd.map(({ metadata }) => metadata.name));
-  const placeOf = new Map(
-    (plan.spec.podsToMigrate ?? []).map((move) => [`${move.namespace}/${move.name}`, destinationOf(move)]),
-  );
+  const placeOf = destinationsByPod(plan.spec);
   return pendingPods.flatMap((pod): Step[] => {
     const place = placeOf.get(podName(pod));
     if (place === undefined || !added.has(place)) return [];

@@ -1,7 +1,7 @@
 import { PREPARING_TAINT } from '../../../api/labels.ts';
 import { healthOf, isPassedOver } from '../../../api/nodes.ts';
 import type { Node, NodeClaim, Pod } from '../../../api/objects.ts';
-import { destinationOf, foreignNodeOf } from '../../../api/plans.ts';
+import { destinationsByPod, foreignNodeOf } from '../../../api/plans.ts';
 import { podName } from '../../../api/pods.ts';
 import { acceptsPods } from '../../../planner/cluster/clusterview.ts';
 import type { ShiftedZone } from '../../../planner/model/catalogue.ts';
@@ -77,9 +77,7 @@ class Destinations {
     this.#state = state;
     this.#added = addedNames(plan);
     this.#uids = foreignUids(plan);
-    this.#byPod = new Map(
-      (plan.spec.podsToMigrate ?? []).map((move) => [`${move.namespace}/${move.name}`, destinationOf(move)]),
-    );
+    this.#byPod = destinationsByPod(plan.spec);
     this.#sources = new Map([...nodes.values()].map((node) => [node.metadata.name, node]));
     this.#pendingOn = Map.groupBy(pendingPodsOnKeptNodes(state), ({ spec }) => spec.nodeName ?? '');
   }
