@@ -5,6 +5,7 @@ import { valueAt } from '../api/records/valueat.ts';
 import type { Catalogue } from '../planner/model/catalogue.ts';
 import type { Snapshot } from '../planner/model/snapshot.ts';
 import { typeOf, zoneOf } from '../planner/model/standingmachine.ts';
+import { withNodeAffinity } from '../planner/scheduling/nodeaffinity.ts';
 import { UsageError } from './flags.ts';
 
 /** What a plan may be told not to change about the machines that pods run on. */
@@ -57,8 +58,8 @@ const likenessOf = (
 /** The pod, to be placed only on machines that meet these requirements. */
 const tied = (pod: Pod, matchExpressions: readonly SelectorRequirement[]): Pod => {
   if (matchExpressions.length === 0) return pod;
-  const { nodeAffinity, ...others } = pod.spec.affinity ?? {};
-  const terms = nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
+  const terms =
+    pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
   const isEmpty = (term: NodeSelectorTerm): boolean =>
     !term.matchExpressions?.length && !term.matchFields?.length;
   // To Kubernetes an empty term matches no node.
@@ -67,11 +68,9 @@ const tied = (pod: Pod, matchExpressions: readonly SelectorRequirement[]): Pod =
       ? term
       : { ...term, matchExpressions: [...(term.matchExpressions ?? []), ...matchExpressions] },
   ) ?? [{ matchExpressions }];
-  const affinity = {
-    ...others,
-    nodeAffinity: { ...nodeAffinity, requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } },
-  };
-  return { ...pod, spec: { ...pod.spec, affinity } };
+  return withNodeAffinity(pod, {
+    requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms },
+  });
 };
 
 /** The cluster with each running pod tied to the kind of machine that it runs on. */

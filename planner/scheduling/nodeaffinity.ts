@@ -6,6 +6,15 @@ export { integerOf, meets } from '../model/offers/requirement.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 
+type NodeAffinity = NonNullable<NonNullable<Pod['spec']['affinity']>['nodeAffinity']>;
+
+/** The pod with a part of its node affinity in place of its own. */
+export const withNodeAffinity = (pod: Pod, part: Partial<NodeAffinity>): Pod => {
+  const { affinity } = pod.spec;
+  const nodeAffinity = { ...affinity?.nodeAffinity, ...part };
+  return { ...pod, spec: { ...pod.spec, affinity: { ...affinity, nodeAffinity } } };
+};
+
 const matchesTerm = (
   term: NodeSelectorTerm,
   labels: Labels,

@@ -9,7 +9,7 @@ import { hasEnded, isBoundToNode } from '../../api/pods.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { labelsOf, type NamespaceLabels, namespaceOf, termSelects } from './interpodaffinity.ts';
-import { type Labels, matchesNodeSelector } from './nodeaffinity.ts';
+import { type Labels, matchesNodeSelector, withNodeAffinity } from './nodeaffinity.ts';
 
 /**
  * How a plan treats preferred affinity and spread with ScheduleAnyway. 'Respect' treats them as required, and drops
@@ -45,26 +45,13 @@ const preferredTerms = (pod: Pod): NodeSelectorTerm[] =>
 const withTerms = (pod: Pod, terms: readonly NodeSelectorTerm[]): Pod => {
   if (terms.length === 0) return pod;
   const preferred = terms.reduce(mergeTerms);
-  const { affinity } = pod.spec;
-  const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   const demanded: NodeSelector = {
     nodeSelectorTerms: required
       ? required.nodeSelectorTerms.map((term) => mergeTerms(term, preferred))
       : [preferred],
   };
-  return {
-    ...pod,
-    spec: {
-      ...pod.spec,
-      affinity: {
-        ...affinity,
-        nodeAffinity: {
-          ...affinity?.nodeAffinity,
-          requiredDuringSchedulingIgnoredDuringExecution: demanded,
-        },
-      },
-    },
-  };
+  return withNodeAffinity(pod, { requiredDuringSchedulingIgnoredDuringExecution: demanded });
 };
 
 const demand = (constraint: TopologySpreadConstraint): TopologySpreadConstraint => ({

@@ -1,5 +1,6 @@
 import { KARPENTER_CAPACITY_TYPE } from '../../../api/labels.ts';
 import type { Pod } from '../../../api/objects.ts';
+import { withNodeAffinity } from '../../../planner/scheduling/nodeaffinity.ts';
 import { asksForSpot } from '../../mustgo/fallback.ts';
 
 /** The wish for spot as the planner reads it. */
@@ -14,20 +15,8 @@ const SPOT_FIRST = {
  */
 export const onSpotIfAsked = (pod: Pod): Pod => {
   if (!asksForSpot(pod)) return pod;
-  const { affinity } = pod.spec;
-  const { nodeAffinity } = affinity ?? {};
-  const preferred = nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
-  return {
-    ...pod,
-    spec: {
-      ...pod.spec,
-      affinity: {
-        ...affinity,
-        nodeAffinity: {
-          ...nodeAffinity,
-          preferredDuringSchedulingIgnoredDuringExecution: [SPOT_FIRST, ...preferred],
-        },
-      },
-    },
-  };
+  const preferred = pod.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
+  return withNodeAffinity(pod, {
+    preferredDuringSchedulingIgnoredDuringExecution: [SPOT_FIRST, ...preferred],
+  });
 };
