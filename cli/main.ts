@@ -135,7 +135,8 @@ const uninstall = async (argv: readonly string[]): Promise<Outcome> => {
 const check = async (argv: readonly string[]): Promise<Outcome> => {
   const { CHECK_FLAGS, checkCommand } = await import('./check/command.ts');
   const flags = parseFlags(argv, new Set(CHECK_FLAGS), new Set());
-  return withClient(flags, (client) => checkCommand(client, flags));
+  const endpoint = process.env.AWS_ENDPOINT_URL;
+  return withClient(flags, (client) => checkCommand(client, flags, { ...(endpoint && { endpoint }) }));
 };
 
 const run = async (argv: readonly string[]): Promise<Outcome> => {

@@ -18,7 +18,7 @@ import { toSentence } from '../cluster.ts';
 import { type Flags, UsageError } from '../flags.ts';
 import type { Outcome } from '../outcome.ts';
 import { format } from '../outputformat.ts';
-import { checkCloud } from './cloudrights.ts';
+import { type CloudNodes, checkCloud } from './cloudrights.ts';
 import { checkSchedulers } from './schedulers.ts';
 import { tableOf } from './table.ts';
 
@@ -34,18 +34,22 @@ const codeOf = (checks: readonly Check[]): Outcome['code'] => {
   return checks.some(({ state }) => state === 'unknown') ? 2 : 0;
 };
 
-const regionOf = async (
+const cloudNodesOf = async (
   client: KubeClient,
   flags: Flags,
   signal: AbortSignal,
-): Promise<Found<string | undefined>> => {
+): Promise<Found<CloudNodes>> => {
   const named = flags.values.get('region');
-  if (named !== undefined) return { value: named };
   const nodes = await look(async () => (await client.list<Node>(NODES, { signal })).items);
-  if (!isSeen(nodes)) return nodes;
+  if (!isSeen(nodes)) return named === undefined ? nodes : { value: { region: named, machines: [] } };
   const onAws = nodes.value.filter(({ spec }) => spec?.providerID?.startsWith('aws://'));
   const regions = onAws.map(({ metadata }) => metadata.labels?.[REGION]);
-  return { value: regions.find((region) => region !== undefined) };
+  return {
+    value: {
+      region: named ?? regions.find((region) => region !== undefined),
+      machines: onAws.flatMap(({ spec }) => spec?.providerID ?? []),
+    },
+  };
 };
 
 /** What is looked at where nothing is installed yet. */
@@ -60,25 +64,25 @@ const readBefore = async (o: Reading, namespace: string) => {
 const readChecks = async (
   client: KubeClient,
   flags: Flags,
-  signal: AbortSignal,
+  { signal, ...cloudAt }: { readonly endpoint?: string; readonly signal: AbortSignal },
 ): Promise<readonly Check[]> => {
   const namespace = flags.values.get('namespace') ?? INSTALL_NAMESPACE;
   const o = { client, signal };
   const cluster = await gatherCluster(o, poolBlocker);
-  const [installation, region] = await Promise.all([
+  const [installation, nodes] = await Promise.all([
     gatherInstallation(o, namespace),
-    regionOf(client, flags, signal),
+    cloudNodesOf(client, flags, signal),
   ]);
   const file = flags.values.get('scheduler-config');
   const [cloud, schedulers, configurations] = await Promise.all([
-    checkCloud(region, signal),
+    checkCloud(nodes, { signal, ...cloudAt }),
     checkSchedulers(client, { namespace, file, signal }),
     installation?.configurations ?? readConfigurations(o),
   ]);
   return [
     ...checkKubernetes(cluster.version),
     ...checkKarpenter(cluster),
-    { name: 'cloud', ...cloud },
+    ...cloud.map((each) => ({ name: 'cloud', ...each })),
     ...(installation
       ? [...checkKinds(cluster.schemas), ...checkInstallation(installation)]
       : checkInstaller(await readBefore(o, namespace))),
@@ -108,8 +112,15 @@ const knock = async (client: KubeClient, signal: AbortSignal): Promise<void> => 
   }
 };
 
-/** Looks at the cluster and says in a sentence each what it has and lacks. Throws UsageError. */
-export const checkCommand = async (client: KubeClient, flags: Flags): Promise<Outcome> => {
+/**
+ * Looks at the cluster and says in a sentence each what it has and lacks; `endpoint` is where AWS answers, if not where its
+ * regions say. Throws UsageError.
+ */
+export const checkCommand = async (
+  client: KubeClient,
+  flags: Flags,
+  o: { readonly endpoint?: string } = {},
+): Promise<Outcome> => {
   const [, ...more] = flags.words;
   if (more.length > 0) throw new UsageError(`check takes no argument, but was given '${more.join(' ')}'.`);
   const output = flags.values.get('output') ?? 'table';
@@ -118,7 +129,7 @@ export const checkCommand = async (client: KubeClient, flags: Flags): Promise<Ou
   }
   const signal = AbortSignal.timeout(LONGEST_MS);
   await knock(client, signal);
-  const checks = await readChecks(client, flags, signal);
+  const checks = await readChecks(client, flags, { ...o, signal });
   const counts = countsOf(checks);
   const out = output === 'table' ? tableOf(checks, counts) : await format({ counts, checks }, output);
   return {

@@ -10,7 +10,13 @@ import {
 import { GetProductsCommand, PricingClient } from '@aws-sdk/client-pricing';
 import { RESERVATIONS_CALL } from './reader.ts';
 import { PRICING_REGION } from './sdkreader.ts';
-import { MACHINES_CALL } from './zonalshift/managedresource.ts';
+import { fetchClusterArn } from './zonalshift/clusterarn.ts';
+import {
+  MACHINES_CALL,
+  readManagedResource,
+  unreadOf,
+  ZONAL_SHIFT_CALL,
+} from './zonalshift/managedresource.ts';
 
 /** An action of IAM that these credentials lack. */
 export type LackedAction = string;
@@ -37,13 +43,50 @@ const isAllowed = async (call: Promise<unknown>): Promise<boolean> => {
   }
 };
 
-/** The actions that kentroller needs and that these credentials lack: dry runs, and one page of the price list. */
-export const lackedActions = async (o: {
+export interface RightsQuestion {
   readonly region: string;
+  /** Provider ids of the cluster's machines, which tell the cluster that zonal shifts are read of. */
+  readonly machines: readonly string[];
+  /** Where ARC zonal shift answers, if not where its region says. */
+  readonly endpoint?: string;
   readonly signal: AbortSignal;
   readonly ec2?: EC2Client;
   readonly pricing?: PricingClient;
-}): Promise<readonly LackedAction[]> => {
+}
+
+/** What credentials may not do, and why the right to zonal shifts could not be asked for. */
+export interface LackedRights {
+  readonly lacked: readonly LackedAction[];
+  readonly unasked?: string;
+}
+
+/** The right to zonal shifts is one to a cluster by its ARN, and no dry run: a reading tells. */
+const askZonalShift = async (
+  ec2: EC2Client,
+  { region, machines, endpoint, signal }: RightsQuestion,
+): Promise<LackedRights> => {
+  try {
+    const clusterArn = await fetchClusterArn(ec2, { region, providerIDs: machines, signal });
+    if (clusterArn === undefined) return { lacked: [], unasked: 'no machine here tells its EKS cluster' };
+    const read = readManagedResource({
+      region,
+      credentials: () => ec2.config.credentials(),
+      ...(endpoint !== undefined && { endpoint }),
+    });
+    await read(clusterArn, signal);
+    return { lacked: [] };
+  } catch (error) {
+    const { kind, unread, lacks } = unreadOf(error, ZONAL_SHIFT_CALL);
+    if (kind === 'unregistered') return { lacked: [] };
+    return lacks === undefined ? { lacked: [], unasked: unread } : { lacked: [lacks] };
+  }
+};
+
+/**
+ * The actions that kentroller needs and that these credentials lack: dry runs, one page of the price list, and the cluster's
+ * zonal shifts. Throws every error of EC2 and of the price list that says nothing about rights.
+ */
+export const lackedActions = async (o: RightsQuestion): Promise<LackedRights> => {
   const { region, signal: abortSignal } = o;
   const ec2 = o.ec2 ?? new EC2Client({ region, maxAttempts: 2 });
   const pricing = o.pricing ?? new PricingClient({ region: PRICING_REGION, maxAttempts: 2 });
@@ -66,7 +109,11 @@ export const lackedActions = async (o: {
   ];
   try {
     const answers = await Promise.all(calls.map(([, call]) => isAllowed(call())));
-    return calls.flatMap(([action], index) => (answers[index] ? [] : [action]));
+    const lacked = calls.flatMap(([action], index) => (answers[index] ? [] : [action]));
+    if (lacked.includes(MACHINES_CALL))
+      return { lacked, unasked: 'machines, which tell the cluster, may not be read' };
+    const shifts = await askZonalShift(ec2, o);
+    return { ...shifts, lacked: [...lacked, ...shifts.lacked] };
   } finally {
     ec2.destroy();
     pricing.destroy();

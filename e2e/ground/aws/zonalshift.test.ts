@@ -5,6 +5,7 @@ import type { ZonalShifts } from '../../../cloud/aws/zonalshift/managedresource.
 import { zoneShiftsOf } from '../../../cloud/aws/zonalshift/managedresource.ts';
 import type { Logger } from '../../../kube/component/log.ts';
 import { until } from '../../../kube/testing/until.ts';
+import { launchTagged } from './testing/taggedmachine.ts';
 import { readTypes, startTestRegion, type TestRegion } from './testing/testregion.ts';
 
 /** What our reader makes of ARC zonal shift's answers for the cluster that its machines tell. */
@@ -12,24 +13,6 @@ import { readTypes, startTestRegion, type TestRegion } from './testing/testregio
 const SOON = { timeoutMs: 120_000, everyMs: 10 };
 const types = await readTypes();
 const CLUSTER = 'arn:aws:eks:us-west-2:000000000000:cluster/ground';
-
-/** Machine with these tags, as its provider id. */
-const launch = ({ region }: TestRegion, tags: Readonly<Record<string, string>>): string => {
-  const type = types.get('m5.large');
-  const [subnet] = region.network.subnets;
-  if (!type || !subnet) throw new Error('no m5.large');
-  const { id } = region.instances.launch({
-    type,
-    subnet,
-    capacityType: 'spot',
-    imageId: 'ami-1',
-    securityGroupIds: [],
-    tags: new Map(Object.entries(tags)),
-    userData: '',
-    rootVolumeGiB: 20,
-  });
-  return `aws:///${subnet.zone}/${id}`;
-};
 
 interface Scene {
   readonly test: TestRegion;
@@ -84,7 +67,7 @@ t.test('a zone is away while a shift is applied and not expired, by its id', asy
   const { test, said } = scene;
   const { now } = test.clock;
   t.match(scene.shifts(), { zones: [], unread: 'they have not been read yet' });
-  scene.machines = [launch(test, { 'eks:eks-cluster-name': 'ground' })];
+  scene.machines = [launchTagged(test, types, { 'eks:eks-cluster-name': 'ground' })];
   await untilKnown(scene);
   t.same(scene.shifts(), { zones: [] });
 
@@ -185,21 +168,21 @@ t.test(
     });
     const { signal } = new AbortController();
     const arnOf = (...machines: readonly string[]) => reader.clusterArn(machines, signal);
-    t.equal(await arnOf(launch(test, { 'eks:cluster-name': 'ground' })), CLUSTER);
-    t.equal(await arnOf(launch(test, { 'kubernetes.io/cluster/ground': 'owned' })), CLUSTER);
-    const other = launch(test, { 'eks:eks-cluster-name': 'other' });
-    const ours = [0, 1].map(() => launch(test, { 'eks:eks-cluster-name': 'ground' }));
+    t.equal(await arnOf(launchTagged(test, types, { 'eks:cluster-name': 'ground' })), CLUSTER);
+    t.equal(await arnOf(launchTagged(test, types, { 'kubernetes.io/cluster/ground': 'owned' })), CLUSTER);
+    const other = launchTagged(test, types, { 'eks:eks-cluster-name': 'other' });
+    const ours = [0, 1].map(() => launchTagged(test, types, { 'eks:eks-cluster-name': 'ground' }));
     t.equal(await arnOf(other, ...ours), CLUSTER, 'what most of them say');
-    t.equal(await arnOf(launch(test, { team: 'a' }), 'kwok://node'), undefined);
+    t.equal(await arnOf(launchTagged(test, types, { team: 'a' }), 'kwok://node'), undefined);
     t.equal(await arnOf(), undefined);
   },
 );
 
 t.test('machines that tell no cluster are said once, and looked at again', async (t) => {
   const scene = await start(t);
-  scene.machines = [launch(scene.test, {})];
+  scene.machines = [launchTagged(scene.test, types, {})];
   await until('the reason', () => /EKS_CLUSTER_ARN/.test(scene.shifts().unread ?? ''), SOON);
-  scene.machines = [launch(scene.test, { 'eks:cluster-name': 'ground' })];
+  scene.machines = [launchTagged(scene.test, types, { 'eks:cluster-name': 'ground' })];
   await untilKnown(scene);
   t.equal(scene.said.filter((line) => line.includes('EKS_CLUSTER_ARN')).length, 1);
 });
