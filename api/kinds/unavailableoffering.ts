@@ -7,6 +7,7 @@ const spec = z.object({
   zoneId: labelValue.exactOptional(),
   zone: labelValue.exactOptional(),
   capacityType: z.enum(['spot', 'on-demand', 'reserved']),
+  capacityReservationId: labelValue.exactOptional(),
   reason: z.enum(['InsufficientCapacityError', 'SpotInterruptionPredicted', 'SpotInterruptionObserved']),
   expiresAt: time.exactOptional(),
 });

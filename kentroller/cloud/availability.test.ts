@@ -52,6 +52,33 @@ for (const [name, spec, expected] of CASES) {
   });
 }
 
+t.test(
+  'an UnavailableOffering for one reservation leaves the others of its type and zone open',
+  async (t) => {
+    const reserved = (id: string) => ({
+      zone: 'a',
+      capacityType: 'reserved' as const,
+      price: 0,
+      available: true,
+      reservation: { id, type: 'default' as const, interruptible: false, left: 1 },
+    });
+    const catalogue: Catalogue = {
+      instanceTypes: CATALOGUE.instanceTypes.map((type) => ({
+        ...type,
+        offerings: [...type.offerings, reserved('cr-1'), reserved('cr-2')],
+      })),
+    };
+    const closed = (spec: Partial<UnavailableOffering['spec']>): readonly string[] => {
+      const records = [unavailable({ zone: 'a', capacityType: 'reserved', ...spec })];
+      return withoutUnavailable(catalogue, records, { nodes: [], now: NOW }).instanceTypes.flatMap((type) =>
+        type.offerings.flatMap((o) => (o.available ? [] : [`${type.name} ${o.reservation?.id}`])),
+      );
+    };
+    t.same(closed({ capacityReservationId: 'cr-1' }), ['m5.large cr-1']);
+    t.same(closed({}), ['m5.large cr-1', 'm5.large cr-2'], 'one of an earlier version names none');
+  },
+);
+
 t.test('the zone of an id is known from the labels of nodes, where the catalogue has no ids', async (t) => {
   const withoutIds: Catalogue = {
     instanceTypes: CATALOGUE.instanceTypes.map((type) => ({

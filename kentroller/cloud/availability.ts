@@ -3,16 +3,18 @@ import type { Node } from '../../api/objects.ts';
 import { type Catalogue, sellingOnly } from '../../planner/model/catalogue.ts';
 import { type ZoneIds, zoneIdsOf } from '../../planner/model/offers/zoneids.ts';
 
-/** An offering as UnavailableOfferings name it; without a zone it stands for every zone. */
+/** An offering as UnavailableOfferings name it; without a zone or a reservation it stands for every one. */
 interface NamedOffering {
   readonly instanceType: string;
   readonly capacityType: string;
   readonly zone?: string;
+  readonly reservation?: { readonly id: string };
 }
 
 /**
- * Tells whether an unexpired UnavailableOffering covers an offering. A record without zone and zoneId covers every zone;
- * one with a zoneId covers the zone that is known to have it. `now` in milliseconds since 1970.
+ * Tells whether no unexpired UnavailableOffering covers an offering. A record without zone and zoneId covers every zone,
+ * one with a zoneId the zone that is known to have it, one without a reservation every reservation. `now` in milliseconds
+ * since 1970.
  */
 export const availabilityCheck = (
   unavailable: readonly UnavailableOffering[],
@@ -25,8 +27,10 @@ export const availabilityCheck = (
     const key = `${spec.instanceType}/${spec.capacityType}`;
     current.set(key, [...(current.get(key) ?? []), spec]);
   }
-  return ({ instanceType, capacityType, zone }) =>
+  return ({ instanceType, capacityType, zone, reservation }) =>
     !current.get(`${instanceType}/${capacityType}`)?.some((spec) => {
+      if (spec.capacityReservationId !== undefined && spec.capacityReservationId !== reservation?.id)
+        return false;
       if (spec.zone === undefined && spec.zoneId === undefined) return true;
       if (zone === undefined) return false;
       return (

@@ -26,6 +26,8 @@ t.test('cleanup is at status.cleanupAfter, or a day after expiry, or never', asy
 t.test('names are valid and tell offerings apart', async (t) => {
   const name = unavailableName(offering({ zone: 'us-west-2a' }).spec);
   t.equal(name, 'm5.large-us-west-2a-spot');
+  const reserved = offering({ zone: 'us-west-2a', capacityType: 'reserved', capacityReservationId: 'cr-1' });
+  t.equal(unavailableName(reserved.spec), 'm5.large-us-west-2a-reserved-cr-1');
   t.match(unavailableName(offering({ instanceType: 'Odd_Type' }).spec), /^offering-[0-9a-f]{16}$/);
 });
 

@@ -1,7 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { CreationAttempt, NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
 import type { UnavailableOfferingSpec } from '../../../api/kinds/unavailableoffering.ts';
-import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../../../api/labels.ts';
+import {
+  CAPACITY_RESERVATION_ID,
+  INSTANCE_TYPE,
+  KARPENTER_CAPACITY_TYPE,
+  ZONE,
+} from '../../../api/labels.ts';
 import type { NodePool, Requirement } from '../../../api/objects.ts';
 
 /** One way to order a planned node: its requirements, and the offering that the attempt is recorded with. */
@@ -14,8 +19,10 @@ export interface Alternative {
   readonly zone: string;
 }
 
-/** An offering of an alternative; without a zone when every one is allowed. */
-export type AlternativeOffering = Pick<UnavailableOfferingSpec, 'instanceType' | 'capacityType' | 'zone'>;
+/** An offering of an alternative; without a zone or a reservation when every one is allowed. */
+export type AlternativeOffering = Pick<UnavailableOfferingSpec, 'instanceType' | 'capacityType' | 'zone'> & {
+  readonly reservation?: { readonly id: string };
+};
 
 export const valuesOf = (requirements: readonly Requirement[], key: string): readonly string[] =>
   requirements.find((r) => r.key === key && r.operator === 'In')?.values ?? [];
@@ -65,20 +72,26 @@ export const alternativesOf = (
   });
 };
 
-/** All offerings that Karpenter may choose from; without a zone when the alternative allows every one. */
+/** All offerings that Karpenter may choose from; without a zone or a reservation when the alternative allows every one. */
 export const offeringsOf = ({
   requirements,
 }: Pick<Alternative, 'requirements'>): readonly AlternativeOffering[] => {
   const types = valuesOf(requirements, INSTANCE_TYPE);
   const zones = valuesOf(requirements, ZONE);
   const capacityTypes = valuesOf(requirements, KARPENTER_CAPACITY_TYPE);
+  const ids = valuesOf(requirements, CAPACITY_RESERVATION_ID);
   return types.flatMap((instanceType) =>
     (zones.length > 0 ? zones : [undefined]).flatMap((zone) =>
-      (capacityTypes.length > 0 ? capacityTypes : ['on-demand']).map((capacityType) => ({
-        instanceType,
-        ...(zone !== undefined && { zone }),
-        capacityType: capacityType as UnavailableOfferingSpec['capacityType'],
-      })),
+      (capacityTypes.length > 0 ? capacityTypes : ['on-demand']).flatMap((capacityType) => {
+        const offering = {
+          instanceType,
+          ...(zone !== undefined && { zone }),
+          capacityType: capacityType as UnavailableOfferingSpec['capacityType'],
+        };
+        return capacityType !== 'reserved' || ids.length === 0
+          ? [offering]
+          : ids.map((id) => ({ ...offering, reservation: { id } }));
+      }),
     ),
   );
 };

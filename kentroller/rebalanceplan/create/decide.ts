@@ -61,9 +61,11 @@ const refusedOfferings = (
     if (!offerings || zone === undefined || cap === Number.POSITIVE_INFINITY) return true;
     return !isDearer(offerings.price(instanceType, zone, capacityType, poolName) ?? cap, cap);
   };
-  return (tried ? offeringsOf(tried) : [])
-    .filter(wasAllowed)
-    .map((offering) => ({ ...offering, reason: 'InsufficientCapacityError' as const }));
+  return (tried ? offeringsOf(tried) : []).filter(wasAllowed).map(({ reservation, ...offering }) => ({
+    ...offering,
+    ...(reservation && { capacityReservationId: reservation.id }),
+    reason: 'InsufficientCapacityError' as const,
+  }));
 };
 
 /** Fails an attempt whose NodeClaim no longer exists; undefined while Karpenter's reason may still arrive. */

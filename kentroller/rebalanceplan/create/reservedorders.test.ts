@@ -163,6 +163,15 @@ t.test('a reserved machine that the cloud refuses is known to be unavailable', a
   const next = decide(make.executionState(plan, { ...BLUE, offerings, claimFailures })).steps;
   t.match(
     next.find(({ kind }) => kind === 'attempt-failed'),
-    { offerings: [{ instanceType: 'm5.large', zone: 'us-west-2a', capacityType: 'reserved' }] },
+    {
+      offerings: [
+        {
+          instanceType: 'm5.large',
+          zone: 'us-west-2a',
+          capacityType: 'reserved',
+          capacityReservationId: 'cr-1',
+        },
+      ],
+    },
   );
 });

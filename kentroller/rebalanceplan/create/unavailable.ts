@@ -12,7 +12,8 @@ export const FIELD_MANAGER = 'castai-kentroller';
 
 /** Name of the UnavailableOffering: readable where it fits, else a hash. */
 export const unavailableName = (spec: UnavailableOfferingSpec): string => {
-  const key = [spec.instanceType, spec.zone ?? spec.zoneId ?? 'any', spec.capacityType].join('-');
+  const { instanceType, zone = spec.zoneId ?? 'any', capacityType, capacityReservationId } = spec;
+  const key = [instanceType, zone, capacityType, capacityReservationId ?? []].flat().join('-');
   const isSafe = /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(key) && key.length <= 253;
   return isSafe ? key : `offering-${createHash('sha256').update(key).digest('hex').slice(0, 16)}`;
 };
