@@ -13,7 +13,7 @@ import { savedPercent } from '../../../planner/plan/savings.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
 import { unlockSteps } from '../create/nodelock.ts';
 import { freeSteps } from '../create/nodeuse.ts';
-import { comingPrices, exceeds, isForPendingPods, sumOf } from '../create/plancost.ts';
+import { comingPrices, exceeds, isBoundByPrice, sumOf } from '../create/plancost.ts';
 import { moveBlockers } from '../drain/destinations.ts';
 import { reattachSteps } from '../drain/surge.ts';
 import { uncordonSteps } from '../drain/undo.ts';
@@ -102,9 +102,9 @@ const achievedCost = (
   ...(clusterHourly !== undefined && { clusterMonthlyCost: monthly(clusterHourly) }),
 });
 
-/** A warning when the cluster costs more after the plan than it may, other than for pods that had no node. */
+/** A warning when the cluster costs more after a plan that was made to save money. */
 const costWarning = (plan: RebalancePlan, costs: Costs | undefined): Step | undefined => {
-  if (!costs || isForPendingPods(plan) || !exceeds(costs.after, costs.most)) return undefined;
+  if (!costs || !isBoundByPrice(plan) || !exceeds(costs.after, costs.most)) return undefined;
   return {
     kind: 'warn',
     reason: 'CostsMore',
