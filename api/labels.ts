@@ -75,6 +75,8 @@ export const IN_USE_BY = 'autoscaling.cast.ai/in-use-by';
 export const LOCKED_BY = 'autoscaling.cast.ai/locked-by';
 /** On a Node that we locked: the value of karpenter.sh/do-not-disrupt before, which is put back. */
 export const LOCK_KEEPS = 'autoscaling.cast.ai/locked-before';
+/** On a Node, 'true': do-not-disrupt is on it while room of CapacityBuffers that kentroller serves lies there. */
+export const KEEPS_ROOM = 'autoscaling.cast.ai/keeps-room';
 /** On a reserved Node, 'true': a cordon of ours comes in the taint's place, for pods of DaemonSets that are due. */
 export const OPEN_TO_DAEMONSETS = 'autoscaling.cast.ai/open-to-daemonsets';
 /** On a reserved Node: until when it waits for pods of DaemonSets that don't come, RFC 3339. */

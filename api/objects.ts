@@ -24,6 +24,8 @@ export interface ObjectMeta {
 export interface ManagedFields {
   readonly manager?: string;
   readonly operation?: string;
+  /** 'status' where it was written there. */
+  readonly subresource?: string;
   /** A tree of fields, each with the prefix 'f:'. */
   readonly fieldsV1?: object;
 }
@@ -322,8 +324,19 @@ export interface CapacityBuffer extends KubeObject {
   readonly spec?: {
     readonly podTemplateRef?: { readonly name: string };
     readonly scalableRef?: { readonly apiGroup?: string; readonly kind: string; readonly name: string };
+    readonly provisioningStrategy?: string;
+    readonly replicas?: number;
+    /** Of the replicas of what scalableRef names. */
+    readonly percentage?: number;
+    readonly limits?: ResourceList;
   };
-  readonly status?: { readonly replicas?: number; readonly conditions?: readonly Condition[] };
+  readonly status?: {
+    readonly replicas?: number;
+    readonly provisioningStrategy?: string;
+    readonly podTemplateRef?: { readonly name: string };
+    readonly podTemplateGeneration?: number;
+    readonly conditions?: readonly Condition[];
+  };
 }
 
 export interface HorizontalPodAutoscaler extends KubeObject {
@@ -341,6 +354,7 @@ export interface HorizontalPodAutoscaler extends KubeObject {
 /** A controller that makes pods from a template: a Deployment, ReplicaSet or StatefulSet. */
 export interface Workload extends KubeObject {
   readonly spec?: {
+    readonly replicas?: number;
     readonly template?: { readonly metadata?: Partial<ObjectMeta>; readonly spec: PodSpec };
   };
 }

@@ -8,6 +8,7 @@ import { isForbidden, messageOf } from '../kube/errors.ts';
 import { getOrUndefined } from '../kube/ignore.ts';
 import { undoAll } from '../kube/undo/apply.ts';
 import type { Guards } from '../kube/undo/guards.ts';
+import { withdrawStatuses } from './capacitybuffers/serve.ts';
 import type { IntentRegistry } from './pinning/intentregistry.ts';
 
 /**
@@ -109,6 +110,10 @@ export const leaveCluster = async (o: {
   log.info('leaving for good: undoing all plans');
   // A pinner that lives on makes no placeholder again.
   o.intentRegistry.replaceAll([]);
+  await withdrawStatuses({ client, signal }).catch((error: unknown) => {
+    if (signal.aborted) throw error;
+    log.warn({ reason: messageOf(error) }, 'statuses of CapacityBuffers stay');
+  });
   const { left, writes } = await undoAll(client, { timeoutMs: UNDO_MS, now: o.now, signal });
   for (const what of left.slice(0, MOST_LOGGED))
     log.warn({ what }, 'not undone: run precision-packer uninstall');

@@ -7,7 +7,7 @@ import { lacksRight, messageOf } from '../kube/errors.ts';
 import type { Snapshot } from '../planner/model/snapshot.ts';
 import { UNREAD_NODE_OVERLAYS, unreadNodeClasses } from '../planner/model/unread.ts';
 import type { Caches } from './caches.ts';
-import { type BufferPods, readBufferPods } from './capacitybuffers.ts';
+import { type BufferPods, readBufferPods } from './capacitybuffers/pods.ts';
 
 /** The objects of a kind with its name, which the API server leaves out of a list's items. */
 const named = <T extends KubeObject>(cache: Pick<Cache<T>, 'list' | 'resource'>): readonly T[] =>

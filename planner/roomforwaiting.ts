@@ -59,6 +59,8 @@ export interface SpokenFor {
   readonly underWay: readonly NodeInfo[];
   /** Why a node has to stay, by its number. */
   readonly needed: ReadonlyMap<number, string>;
+  /** Pods that have found room, by the number of their node; machines under way are numbered after standing nodes. */
+  readonly placed: ReadonlyMap<number, readonly Pod[]>;
 }
 
 /**
@@ -85,7 +87,8 @@ export const keepRoom = (
       `its room is needed for pod ${podName(waits)} of node ${from}, which is being taken out`,
     );
   }
-  const placed = reasons.size > 0 ? place(cluster, machines, [...reasons.keys()], o.candidates) : new Map();
+  const placed: ReadonlyMap<number, readonly Pod[]> =
+    reasons.size > 0 ? place(cluster, machines, [...reasons.keys()], o.candidates) : new Map();
   const needed = new Map<number, string>();
   const filled = [...cluster.views, ...machines].map((view, node) => {
     const pods: readonly Pod[] = placed.get(node) ?? [];
@@ -100,6 +103,7 @@ export const keepRoom = (
     cluster: { ...cluster, views: filled.slice(0, standing) },
     underWay: filled.slice(standing),
     needed,
+    placed,
   };
 };
 

@@ -26,6 +26,7 @@ export const OUR_MARKS = {
     labels.IN_USE_BY,
     labels.LOCKED_BY,
     labels.LOCK_KEEPS,
+    labels.KEEPS_ROOM,
     labels.CORDONED_BY,
     labels.CORDONED_BEFORE,
     labels.OPEN_TO_DAEMONSETS,

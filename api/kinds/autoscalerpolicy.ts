@@ -45,6 +45,15 @@ const unschedulablePodsOf = (whole: WholeNumber) =>
     }),
     headroom: headroomOf(whole, 'on-demand nodes'),
     headroomSpot: headroomOf(whole, 'spot nodes'),
+    capacityBuffers: z
+      .object({
+        enabled: flag.meta({
+          description:
+            'Serves CapacityBuffers of autoscaling.x-k8s.io that no other controller serves; false by default.',
+        }),
+      })
+      .exactOptional()
+      .meta({ description: 'Room that is kept free for pods to come, in chunks of one pod.' }),
     nodeConstraints: nodeConstraintsOf(whole)
       .exactOptional()
       .meta({ description: 'Bounds of the nodes that are bought.' }),

@@ -17,7 +17,7 @@ import {
 import type { Recorder } from '../../kube/controller/events.ts';
 import { isConflict, isNotFound, messageOf } from '../../kube/errors.ts';
 import { type Caches, CLOSED_FOR_REMOVAL, claimOf, nodeOf } from '../caches.ts';
-import { type BufferPods, readBufferPods } from '../capacitybuffers.ts';
+import { type BufferPods, readBufferPods } from '../capacitybuffers/pods.ts';
 import { isMarked } from '../policies/limits.ts';
 import type { PolicyRecord } from '../policies/record.ts';
 import { policiesNow } from '../policies/settings.ts';

@@ -9,7 +9,7 @@ import type { KubeClient } from '../../kube/client/client.ts';
 import { getOrUndefined } from '../../kube/ignore.ts';
 import { allowedDisruptions, countNodes, type NodeCount } from '../../planner/cluster/disruptionbudget.ts';
 import { type Caches, claimOf, nodeOf, UNASSIGNED } from '../caches.ts';
-import type { BufferPods } from '../capacitybuffers.ts';
+import type { BufferPods } from '../capacitybuffers/pods.ts';
 import { isMarked } from '../policies/limits.ts';
 import { existingClaims } from '../rebalanceplan/state/claimnames.ts';
 import { gatherSnapshot } from '../snapshot.ts';

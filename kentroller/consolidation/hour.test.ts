@@ -3,7 +3,7 @@ import { CAPACITY_BUFFERS, NODES, POD_TEMPLATES, PODS } from '../../api/resource
 import { typed } from '../../kube/testing/memory/api.ts';
 import { memoryClient } from '../../kube/testing/memory/client.ts';
 import { randomFrom } from '../../planner/search/random.ts';
-import { readBufferPods } from '../capacitybuffers.ts';
+import { readBufferPods } from '../capacitybuffers/pods.ts';
 import { Buyer } from '../testing/buyer.ts';
 import { ConsolidationWorld } from '../testing/consolidationworld.ts';
 

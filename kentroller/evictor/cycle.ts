@@ -4,7 +4,7 @@ import { isReschedulable } from '../../api/pods.ts';
 import { NODES, REBALANCE_PLANS } from '../../api/resources.ts';
 import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
 import { type Caches, nodeOf } from '../caches.ts';
-import { readBufferPods } from '../capacitybuffers.ts';
+import { readBufferPods } from '../capacitybuffers/pods.ts';
 import { catalogueFor, MADE_BY } from '../continuous/decide.ts';
 import { PLANNING_TIMEOUT_MS, type PlanSearchOptions, searchSettings } from '../plansearch.ts';
 import { type PartsAnswer, planInParts } from '../rebalanceplanclaim/planparts.ts';

@@ -186,7 +186,10 @@ const clientOf = (world: World): KubeClient =>
             ]
           : [],
     }),
-    get: async () => ({ template: { spec: makePod('chunk', { cpu: CPU }).spec } }),
+    get: async () => ({
+      metadata: { name: 'chunk' },
+      template: { spec: makePod('chunk', { cpu: CPU }).spec },
+    }),
     delete: async (_: unknown, { name }: { name: string }) => void world.plans.delete(name),
   }) as unknown as KubeClient;
 

@@ -65,6 +65,7 @@ t.test('policies that are on take the defaults of the field for what is left out
       mode: 'plan',
       headroom: { cpuPercentage: 10, memoryPercentage: 20 },
       headroomSpot: undefined,
+      capacityBuffers: false,
       nodeConstraints: { minCpuCores: 4, maxCpuCores: 32, minRamMib: 2_048, maxRamMib: 262_144 },
     },
     spotInstances: {

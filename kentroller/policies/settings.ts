@@ -36,6 +36,8 @@ export interface Policies {
         readonly mode: 'plan' | 'single';
         readonly headroom: Headroom | undefined;
         readonly headroomSpot: Headroom | undefined;
+        /** Whether CapacityBuffers that nobody else serves are served. */
+        readonly capacityBuffers: boolean;
         readonly nodeConstraints: NodeConstraints | undefined;
       }
     | undefined;
@@ -105,6 +107,7 @@ const unschedulablePodsOf = (
     mode: pods.mode ?? 'plan',
     headroom: headroomOf(pods.headroom),
     headroomSpot: headroomOf(pods.headroomSpot),
+    capacityBuffers: pods.capacityBuffers?.enabled === true,
     nodeConstraints:
       enabled === true ? { minCpuCores, maxCpuCores, minRamMib, maxRamMib, ...constraints } : undefined,
   };

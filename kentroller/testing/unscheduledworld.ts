@@ -17,6 +17,7 @@ import { runCycle } from '../unscheduledpods/cycle.ts';
 import type { CycleMemory, CycleOptions, Outcome } from '../unscheduledpods/cycleoptions.ts';
 import type { Window } from '../unscheduledpods/decide.ts';
 import { Memory } from '../unscheduledpods/memory.ts';
+import { RoomRests } from '../unscheduledpods/room.ts';
 import { StoredPlans } from '../unscheduledpods/storedplans.ts';
 import { memoryCaches } from './memorycaches.ts';
 
@@ -35,6 +36,7 @@ export const BUYING: Policies = {
     mode: 'plan',
     headroom: undefined,
     headroomSpot: undefined,
+    capacityBuffers: false,
     nodeConstraints: undefined,
   },
   spotInstances: undefined,
@@ -133,7 +135,7 @@ export class UnscheduledWorld {
     readonly memory: CycleMemory;
   } {
     const { caches, lagging } = memoryCaches(this.api);
-    const memory: CycleMemory = { pods: new Memory(), stored: new StoredPlans() };
+    const memory: CycleMemory = { pods: new Memory(), stored: new StoredPlans(), room: new RoomRests() };
     const silent: Recorder = { event: () => {}, flush: async () => {} };
     const options: CycleOptions = {
       client,

@@ -12,9 +12,10 @@ import { countUnready, haltReason } from '../rebalanceplan/state/halt.ts';
 import { gatherSnapshot } from '../snapshot.ts';
 import { buy, leaveUnplaced } from './buying/buy.ts';
 import type { CycleMemory, CycleOptions, Outcome } from './cycleoptions.ts';
-import { decide, isOfUnscheduledPods, podsWithoutNode, UNSCHEDULED_PODS } from './decide.ts';
+import { decide, type Evaluation, isOfUnscheduledPods, podsWithoutNode, UNSCHEDULED_PODS } from './decide.ts';
 import { holdPods, releasePods } from './holds.ts';
 import { coveredByPlans, isHeldInFull, keepsNomination, selectsPlansOnly } from './pods.ts';
+import { decideRoom } from './room.ts';
 import { isKarpenterOut, misconfiguration } from './scope.ts';
 
 const KEPT_PLANS = 10;
@@ -68,6 +69,34 @@ const tellMisconfigured = (o: CycleOptions, memory: CycleMemory, pods: readonly 
     const text = misconfiguration(pod);
     if (memory.pods.isNews(pod, text)) o.podRecorder.event(PODS, pod, 'Warning', 'Misconfigured', text);
   }
+};
+
+/** Buys room of CapacityBuffers that is missing, where nothing else is to be done; undefined where none is bought. */
+const buyMissingRoom = async (
+  o: CycleOptions,
+  memory: CycleMemory,
+  policies: Policies,
+  evaluation: Evaluation,
+): Promise<Omit<Outcome, 'evaluation'> | undefined> => {
+  if (!o.room || !policies.unschedulablePods?.capacityBuffers) return undefined;
+  const now = o.clock.now();
+  const room = decideRoom({
+    evaluation,
+    missing: o.room.last().missing,
+    plans: memory.stored.withStored(o.caches.plans.list(), now),
+    rests: memory.room,
+    haltedBy: haltReason(countUnready(o.caches.nodes.list()), o.limits),
+    now,
+  });
+  if (room?.kind === 'wait') {
+    if (!memory.room.isResting(now)) o.room.tell({ all: room.message, chunks: new Map() });
+    return undefined;
+  }
+  if (room === undefined) return undefined;
+  const bought = await buy(o, memory, policies, { pods: [], replicas: [], countedOf: () => [] });
+  if (bought.plans.length === 0) memory.room.rest(now);
+  o.room.tell({ chunks: bought.unbought });
+  return bought;
 };
 
 /** Runs one cycle: nominates pods that wait, evaluates the policies, and buys where they say so. */
@@ -130,7 +159,10 @@ export const runCycle = async (
     for (const pod of evaluation.waiting) memory.pods.leave(pod, pods.until, false);
     await releasePods(o, evaluation.waiting.filter(isAwaitingPlan));
   }
-  if (pods.kind !== 'buy') return { ...nothing, message: pods.message };
+  if (pods.kind !== 'buy') {
+    const bought = await buyMissingRoom(o, memory, policies, evaluation);
+    return bought ? { evaluation, ...bought } : { ...nothing, message: pods.message };
+  }
   // 3. Buy.
   const { pods: wanted, replicas } = pods;
   const facts = podFacts();

@@ -4,11 +4,13 @@ import type { Logger } from '../../kube/component/log.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Caches } from '../caches.ts';
+import type { RoomSource } from '../capacitybuffers/run.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
 import type { ExecutionLimits } from '../rebalanceplan/state/state.ts';
 import type { Provisioning } from './buying/provisioner.ts';
 import type { Evaluation, Window } from './decide.ts';
 import type { Memory } from './memory.ts';
+import type { RoomRests } from './room.ts';
 import type { StoredPlans } from './storedplans.ts';
 
 export interface CycleOptions {
@@ -17,6 +19,8 @@ export interface CycleOptions {
   readonly catalogue: () => Promise<Catalogue>;
   readonly autoscalers: { readonly list: () => readonly HorizontalPodAutoscaler[] };
   readonly provisioning: Provisioning;
+  /** Room of CapacityBuffers that kentroller serves; none where left out. */
+  readonly room?: RoomSource;
   readonly window: Window;
   /** As in RebalanceRequest. */
   readonly schedulers?: readonly string[];
@@ -36,6 +40,7 @@ export interface CycleOptions {
 export interface CycleMemory {
   readonly pods: Memory;
   readonly stored: StoredPlans;
+  readonly room: RoomRests;
 }
 
 export interface Outcome {

@@ -45,6 +45,7 @@ const BUYS = {
   mode: 'plan',
   headroom: undefined,
   headroomSpot: undefined,
+  capacityBuffers: false,
   nodeConstraints: undefined,
 } as const;
 const growing = (kind: string): HorizontalPodAutoscaler => ({

@@ -4,7 +4,7 @@ import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
 import { isLeaving } from '../../planner/cluster/waitingpods.ts';
 import { hasScopeTaint, SCOPE_LABELS, SCOPE_TAINT } from '../../planner/model/nodepool.ts';
-import { virtualName } from '../capacitybuffers.ts';
+import { virtualName } from '../capacitybuffers/pods.ts';
 import type { Headroom, Policies } from '../policies/settings.ts';
 
 /**

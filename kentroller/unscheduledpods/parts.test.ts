@@ -18,6 +18,7 @@ const OFF = {
   mode: 'plan',
   headroom: undefined,
   headroomSpot: undefined,
+  capacityBuffers: false,
   nodeConstraints: undefined,
 } as const;
 const worker = (

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../kube/component/log.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { Audit } from '../audit/trail.ts';
+import { Bell } from '../bell.ts';
 import { backoffAfter } from '../continuous/decide.ts';
 import type { PolicyRecord } from '../policies/record.ts';
 import type { PoliciesNow } from '../policies/settings.ts';
@@ -12,6 +13,7 @@ import { keepHolds } from './keepholds.ts';
 import { Memory } from './memory.ts';
 import type { UnscheduledPodsMetrics } from './metrics.ts';
 import { report, retract } from './reports.ts';
+import { RoomRests } from './room.ts';
 import { StoredPlans } from './storedplans.ts';
 
 /** Least time between two cycles; changes within it are handled as one. */
@@ -33,33 +35,6 @@ export interface UnscheduledPodsOptions extends Omit<CycleOptions, 'signal'> {
   readonly signal: AbortSignal;
 }
 
-/** A flag that a waiter is woken by. */
-class Bell {
-  #ring: (() => void) | undefined;
-  #hasRung = false;
-
-  ring = (): void => {
-    this.#hasRung = true;
-    this.#ring?.();
-  };
-
-  /** Waits until it rings or the time is over. */
-  async wait(ms: number, signal: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#ring = resolve;
-    const timer = new AbortController();
-    if (!this.#hasRung) {
-      await Promise.race([
-        promise,
-        sleep(ms, undefined, { signal: AbortSignal.any([signal, timer.signal]) }).catch(() => {}),
-      ]);
-    }
-    timer.abort();
-    this.#ring = undefined;
-    this.#hasRung = false;
-  }
-}
-
 /** Rings when something changes that an evaluation looks at; returns what unsubscribes. */
 const subscribe = (o: UnscheduledPodsOptions, ring: () => void): (() => void)[] => {
   const { caches } = o;
@@ -77,6 +52,7 @@ const subscribe = (o: UnscheduledPodsOptions, ring: () => void): (() => void)[] 
     caches.nodePools.onChange(ring),
     caches.unavailable.onChange(ring),
     o.policies.onChange(ring),
+    ...(o.room ? [o.room.onChange(ring)] : []),
   ];
 };
 
@@ -100,7 +76,7 @@ export const buyForUnscheduledPods = (
     const { signal, clock, metrics } = o;
     const bell = new Bell();
     const unsubscribe = subscribe(o, bell.ring);
-    const memory: CycleMemory = { pods: new Memory(), stored: new StoredPlans() };
+    const memory: CycleMemory = { pods: new Memory(), stored: new StoredPlans(), room: new RoomRests() };
     let isOn = false;
     const stopKeeping = keepHolds(o, memory, () => isOn);
     let said = '';

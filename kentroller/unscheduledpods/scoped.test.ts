@@ -179,7 +179,13 @@ t.test('headroom in scoped mode is of nodes with the taint, and lies on such', a
   } as const;
   const of = (isScoped: boolean) =>
     headroomPods(
-      { mode: 'plan', headroomSpot: undefined, nodeConstraints: undefined, ...settings },
+      {
+        mode: 'plan',
+        headroomSpot: undefined,
+        capacityBuffers: false,
+        nodeConstraints: undefined,
+        ...settings,
+      },
       cluster,
       isScoped,
     );

@@ -3,6 +3,7 @@ import type { Pod } from '../../api/objects.ts';
 import { HORIZONTAL_POD_AUTOSCALERS } from '../../api/resources.ts';
 import { createCache } from '../../kube/cache/cache.ts';
 import type { Caches } from '../caches.ts';
+import { runBuffers } from '../capacitybuffers/run.ts';
 import { executionLimits } from '../limits.ts';
 import type { Options } from '../options.ts';
 import type { PoliciesNow } from '../policies/settings.ts';
@@ -38,9 +39,20 @@ export const startUnscheduledPods = ({
     isOptional: true,
   });
   autoscalers.start(signal);
-  return buyForUnscheduledPods({
+  const room = runBuffers({
+    client,
+    caches: o.caches,
+    policies: o.policies,
+    schedulers: options.schedulerNames,
+    recorder: o.podRecorder,
+    log,
+    now: o.clock.now,
+    signal,
+  });
+  const { ended, last } = buyForUnscheduledPods({
     ...o,
     autoscalers,
+    room,
     provisioning: createProvisioner(signal),
     window: { idleMs: options.unscheduledPodsIdle, maxMs: options.unscheduledPodsMaxWait },
     schedulers: options.schedulerNames,
@@ -48,6 +60,7 @@ export const startUnscheduledPods = ({
     limits: executionLimits(options),
     metrics: unscheduledPodsMetrics(registry),
   });
+  return { ended: Promise.all([ended, room.ended]).then(() => {}), last };
 };
 
 /** The pods that the headroom of the policies in force stands for; none while nobody knows these. */

@@ -29,6 +29,7 @@ export const GRANTED_RIGHTS: readonly string[] = [
   'castai-kentroller get podtemplates',
   'castai-kentroller list resourcequotas',
   'castai-kentroller list capacitybuffers.autoscaling.x-k8s.io',
+  'castai-kentroller patch capacitybuffers.autoscaling.x-k8s.io/status',
   'castai-kentroller list evictionrequests.lifecycle.k8s.io',
   'castai-kentroller patch pods/status',
   'castai-kentroller create pods/eviction',

@@ -5,6 +5,7 @@ import {
   DRAINING,
   EVICTION_STATUS,
   KARPENTER_DO_NOT_DISRUPT,
+  KEEPS_ROOM,
   LOCK_KEEPS,
   LOCKED_BY,
   OPEN_TO_DAEMONSETS,
@@ -89,3 +90,14 @@ export const withoutGuard = ({ metadata }: KubeObject): Texts =>
   isTheirs(metadata, annotationPath(KARPENTER_DO_NOT_DISRUPT), OWNED_BY)
     ? {}
     : { [KARPENTER_DO_NOT_DISRUPT]: null };
+
+/** The annotations of a node without the do-not-disrupt that keeps its room; one that somebody else has put there stays. */
+export const withoutRoomGuard = (node: Node): Texts => {
+  if (annotationOf(node, KEEPS_ROOM) === undefined) return {};
+  return {
+    ...(!isTheirs(node.metadata, annotationPath(KARPENTER_DO_NOT_DISRUPT), KEEPS_ROOM) && {
+      [KARPENTER_DO_NOT_DISRUPT]: null,
+    }),
+    [KEEPS_ROOM]: null,
+  };
+};

@@ -18,7 +18,7 @@ import { isUnused, podName } from '../../api/pods.ts';
 import { hasReservationTaint } from '../../api/reservation.ts';
 import { NODE_CLAIMS, NODES, PODS, type Resource } from '../../api/resources.ts';
 import type { Inventory } from './inventory.ts';
-import { withoutCordon, withoutGuard, withoutLock } from './nodemarks.ts';
+import { withoutCordon, withoutGuard, withoutLock, withoutRoomGuard } from './nodemarks.ts';
 import type { UndoStep } from './step.ts';
 
 /** What is undone on Nodes and NodeClaims. */
@@ -204,9 +204,10 @@ const openNodeSteps = (node: Node, isOpened: boolean): readonly UndoStep[] => {
   const lock = present[LOCKED_BY] === undefined ? {} : withoutLock(node);
   const guard = isOpened && present[KARPENTER_DO_NOT_DISRUPT] !== undefined ? withoutGuard(node) : {};
   const marks = withoutMarks(node);
+  const room = withoutRoomGuard(node);
   if (!marks && !isTainted && !hasKeys(guard)) return [];
   const isUncordoned = cordon?.isOpened === true && node.spec?.unschedulable === true;
-  const isFreed = [lock, guard].some((each) => each[KARPENTER_DO_NOT_DISRUPT] === null);
+  const isFreed = [lock, guard, room].some((each) => each[KARPENTER_DO_NOT_DISRUPT] === null);
   const what = [
     ...(isUncordoned ? ['uncordon it'] : []),
     ...(isFreed ? [LET_DISRUPT] : []),
@@ -217,7 +218,7 @@ const openNodeSteps = (node: Node, isOpened: boolean): readonly UndoStep[] => {
     uid,
     resourceVersion,
     labels: { ...marks?.labels, ...cordon?.labels },
-    annotations: { ...marks?.annotations, ...lock, ...guard },
+    annotations: { ...marks?.annotations, ...lock, ...guard, ...room },
   };
   const spec = {
     ...(isUncordoned && { unschedulable: null }),

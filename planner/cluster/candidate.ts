@@ -5,6 +5,7 @@ import {
   KARPENTER_DO_NOT_DISRUPT,
   KARPENTER_INITIALIZED,
   KARPENTER_NODEPOOL,
+  KEEPS_ROOM,
   REMOVAL_DISABLED,
 } from '../../api/labels.ts';
 import { isReady } from '../../api/nodes.ts';
@@ -164,6 +165,9 @@ export const stateBlockers = ({
   );
 };
 
+/** Whether do-not-disrupt is on a node for the room on it alone, which every plan keeps anyway. */
+const hasRoomGuard = ({ metadata }: Node): boolean => valueAt(metadata.annotations, KEEPS_ROOM) !== undefined;
+
 /**
  * Why a node must not be emptied: its users' marks, and pods that may not be evicted. They hold until it is gone,
  * whatever a plan has bought.
@@ -178,7 +182,9 @@ export const protectionBlockers = (
       [isHeeded && isMarked(node, REMOVAL_DISABLED), nodeIs('marked-node', 'marked removal-disabled')],
       [
         isHeeded &&
-          [node, claim].some((object) => object !== undefined && isMarked(object, KARPENTER_DO_NOT_DISRUPT)),
+          [hasRoomGuard(node) ? undefined : node, claim].some(
+            (object) => object !== undefined && isMarked(object, KARPENTER_DO_NOT_DISRUPT),
+          ),
         nodeIs('marked-node', 'marked do-not-disrupt'),
       ],
     ),

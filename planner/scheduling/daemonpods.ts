@@ -21,7 +21,7 @@ const filled = (container: Container, defaults: Defaults): Container => {
 };
 
 /** The spec as the API server makes pods of it: what has a limit and no request requests its limit. */
-const withDefaults = (spec: PodSpec, defaults: Defaults): PodSpec => {
+export const withDefaults = (spec: PodSpec, defaults: Defaults): PodSpec => {
   const podLevel = spec.resources;
   return {
     ...spec,

@@ -11,6 +11,8 @@ import { usualTypes } from './types.ts';
 export interface KwokOptions {
   /** From a machine's Node to its being Ready, milliseconds; 0 when left out. */
   readonly joinMs?: number;
+  /** Additional environment of Karpenter, such as FEATURE_GATES. */
+  readonly karpenterEnv?: Readonly<Record<string, string>>;
 }
 
 export interface Kwok {
@@ -70,7 +72,11 @@ const startMachines = async (
   });
 };
 
-const startKarpenter = async (ground: Ground, typesFile: string): Promise<void> => {
+const startKarpenter = async (
+  ground: Ground,
+  typesFile: string,
+  env: Readonly<Record<string, string>>,
+): Promise<void> => {
   ground.addProcess({
     name: 'karpenter',
     argv: [await ground.program('karpenter-kwok')],
@@ -81,6 +87,7 @@ const startKarpenter = async (ground: Ground, typesFile: string): Promise<void> 
       INSTANCE_TYPES_FILE_PATH: typesFile,
       METRICS_PORT: String(PORTS.metrics),
       HEALTH_PROBE_PORT: String(PORTS.health),
+      ...env,
     },
   });
   await karpenterReady(ground);
@@ -110,6 +117,6 @@ export const startKwok = async (ground: Ground, options: KwokOptions = {}): Prom
     `--timeout=${pacedSeconds(30)}`,
   ]);
   await startMachines(ground, dir, files, options.joinMs ?? 0);
-  await startKarpenter(ground, typesFile);
+  await startKarpenter(ground, typesFile, options.karpenterEnv ?? {});
   return { typesFile };
 };

@@ -17,6 +17,7 @@ import { releasePods } from '../holds.ts';
 import type { Memory } from '../memory.ts';
 import { isOpen } from '../pods.ts';
 import { type DueReplicas, podsAndReplicas } from '../replicas.ts';
+import { planWithNodes } from '../room.ts';
 import { comingPods } from './comingpods.ts';
 import { withinConstraints } from './constraints.ts';
 import { onSpotIfAsked } from './onspot.ts';
@@ -32,12 +33,22 @@ const LONGEST_SEARCH_MS = 10_000;
 /** Milliseconds after which pods are looked at again: with room on its way, beyond a limit, and that no node helps. */
 const AGAIN_MS = { room: 30_000, limit: 10_000, never: 5 * 60_000 } as const;
 
-/** What is bought for: pods, replicas to come, and which of these as pods count. */
+/** What is bought for: pods, replicas to come, and which of these as pods count. Without either, room of CapacityBuffers alone. */
 export interface Wanted {
   readonly pods: readonly Pod[];
   readonly replicas: readonly DueReplicas[];
   readonly countedOf: (coming: readonly Pod[]) => readonly Pod[];
 }
+
+/** Chunks of CapacityBuffers that are bought for; none while nodes are on their way, on which they may find room. */
+const servedChunks = (
+  o: CycleOptions,
+  { unschedulablePods }: Policies,
+  plans: readonly RebalancePlan[],
+): readonly Pod[] =>
+  unschedulablePods?.capacityBuffers && planWithNodes(plans, o.clock.now()) === undefined
+    ? (o.room?.last().chunks ?? [])
+    : [];
 
 /** What the planner is asked: pods to buy for, with replicas to come and headroom, and room that is kept for what others buy. */
 const planningSnapshot = async (
@@ -49,19 +60,24 @@ const planningSnapshot = async (
   readonly virtual: readonly Pod[];
   readonly coming: readonly Pod[];
   readonly headroom: readonly Pod[];
+  readonly chunks: readonly Pod[];
 }> => {
   const whole = await gatherForPlans(o);
   const { nodes, nodeClaims } = whole;
   const { scopedMode: isScoped } = policies;
   // A purchase that is under way has bought it.
   const isBought = plans.some((plan) => isOfUnscheduledPods(plan) && isOpen(plan));
-  const headroom = isBought ? [] : headroomPods(policies.unschedulablePods, { nodes, nodeClaims }, isScoped);
+  const kept = isBought ? [] : headroomPods(policies.unschedulablePods, { nodes, nodeClaims }, isScoped);
+  const headroom = pods.length + replicas.length > 0 ? kept : [];
   const asBought = (all: readonly Pod[]): readonly Pod[] =>
     policies.spotInstances ? all.map(onSpotIfAsked) : all;
   const counted = countedOf(await comingPods(o, replicas, whole.replicaSets));
   const coming = asBought(await withinTheirQuotas(o, counted));
   const real = new Set(o.caches.pods.by(UNASSIGNED, '').map(podName));
   const pending = whole.pods.filter((pod) => !pod.spec.nodeName);
+  const served = new Set(servedChunks(o, policies, plans).map(podName));
+  const chunks = pending.filter((pod) => served.has(podName(pod)) && !real.has(podName(pod)));
+  const extra = new Set([...headroom, ...chunks]);
   const usable = o.followsKarpenter
     ? whole.nodePools.filter((pool) => isForPlansAlone(pool) || (isScoped && !saysScope(pool)))
     : whole.nodePools;
@@ -75,15 +91,16 @@ const planningSnapshot = async (
       ),
       ...asBought(pods),
       ...coming,
-      ...headroom,
+      ...extra,
     ],
     nodePools: isScoped ? usable.map(asScoped) : usable,
   };
   return {
     coming,
     headroom,
+    chunks,
     snapshot: withPlannedOrders(snapshot, plans),
-    virtual: pending.filter((pod) => !real.has(podName(pod)) && !headroom.includes(pod)),
+    virtual: [...pending, ...kept].filter((pod) => !real.has(podName(pod)) && !extra.has(pod)),
   };
 };
 
@@ -134,7 +151,10 @@ const store = async (
   return storePlans(o.client, plans, o.signal);
 };
 
-type Bought = Pick<Outcome, 'message' | 'plans' | 'nodes' | 'pods' | 'replicas'>;
+type Bought = Pick<Outcome, 'message' | 'plans' | 'nodes' | 'pods' | 'replicas'> & {
+  /** Why there is no place for chunks of CapacityBuffers, by 'namespace/name'. */
+  readonly unbought: ReadonlyMap<string, string>;
+};
 
 /** Buys for pods: searches, and stores what was found as plans. */
 export const buy = async (
@@ -148,8 +168,11 @@ export const buy = async (
   const planName = `${UNSCHEDULED_PODS}-${now}`;
   const settings = policies.unschedulablePods;
   const plans = memory.stored.withStored(o.caches.plans.list(), now);
-  const { snapshot, virtual, coming, headroom } = await planningSnapshot(o, policies, { ...wanted, plans });
-  const searched = pods.length + coming.length;
+  const { snapshot, virtual, coming, headroom, chunks } = await planningSnapshot(o, policies, {
+    ...wanted,
+    plans,
+  });
+  const searched = pods.length + coming.length + chunks.length;
   const maxCores = policies.clusterLimits?.maxCores;
   const request: Request = {
     catalogue: withinConstraints(await o.catalogue(), settings?.nodeConstraints),
@@ -162,9 +185,9 @@ export const buy = async (
     ...(policies.spotInstances?.backups !== undefined && { spotFallback: true }),
     ...(o.schedulers && { schedulers: o.schedulers }),
   };
-  const extras = new Set([...coming, ...headroom]);
+  const extras = new Set([...coming, ...headroom, ...chunks]);
   const result = await searchForPods(o, request, { snapshot, extras, pods });
-  return carryOut(o, memory, { pods, coming, result, planName, mode: settings?.mode ?? 'plan' });
+  return carryOut(o, memory, { pods, coming, chunks, result, planName, mode: settings?.mode ?? 'plan' });
 };
 
 const carryOut = async (
@@ -173,6 +196,7 @@ const carryOut = async (
   found: {
     readonly pods: readonly Pod[];
     readonly coming: readonly Pod[];
+    readonly chunks: readonly Pod[];
     readonly result: ProvisionResult;
     readonly planName: string;
     readonly mode: 'plan' | 'single';
@@ -189,7 +213,10 @@ const carryOut = async (
   const toCome = new Set(found.coming.map(podName));
   const isComing = ({ namespace, name }: { readonly namespace: string; readonly name: string }): boolean =>
     toCome.has(`${namespace}/${name}`);
-  const purchases = result.plan ? purchasesOf(result.plan, { isReal, isComing, mode }) : [];
+  const room = new Set(found.chunks.map(podName));
+  const isRoom = ({ namespace, name }: { readonly namespace: string; readonly name: string }): boolean =>
+    room.has(`${namespace}/${name}`);
+  const purchases = result.plan ? purchasesOf(result.plan, { isReal, isComing, isRoom, mode }) : [];
   const bought = new Set(
     purchases
       .flatMap(({ spec }) => spec.podsToMigrate ?? [])
@@ -210,7 +237,11 @@ const carryOut = async (
   for (const plan of plans) {
     const { nodeClaimsToAdd = [], podsToMigrate = [] } = plan.spec;
     const expected = (plan.status?.expectedPods ?? []).reduce((sum, { count }) => sum + count, 0);
-    const message = `Buying ${nodeClaimsToAdd.length} nodes for ${podsAndReplicas(podsToMigrate.length, expected)} that have none`;
+    const whom =
+      podsToMigrate.length > 0
+        ? `${podsAndReplicas(podsToMigrate.length, expected)} that have none`
+        : 'room that CapacityBuffers ask for';
+    const message = `Buying ${nodeClaimsToAdd.length} nodes for ${whom}`;
     o.recorder.event(REBALANCE_PLANS, plan, 'Normal', 'UnscheduledPods', message);
   }
   // 2. Leave the others: those with room on nodes that stand or come, and those that nothing helps.
@@ -225,7 +256,10 @@ const carryOut = async (
   const names = plans.map(({ metadata }) => metadata.name);
   const message =
     plans.length > 0
-      ? `bought ${nodes} nodes for ${podsAndReplicas(bought.size, replicas)}: ${names.join(', ')}`
+      ? `bought ${nodes} nodes for ${bought.size > 0 ? podsAndReplicas(bought.size, replicas) : 'room of CapacityBuffers'}: ${names.join(', ')}`
       : (result.reason ?? 'no node was bought');
-  return { message, plans: names, nodes, pods: bought.size, replicas };
+  const unbought = new Map(
+    result.unplaced.filter(isRoom).map(({ namespace, name, reason }) => [`${namespace}/${name}`, reason]),
+  );
+  return { message, plans: names, nodes, pods: bought.size, replicas, unbought };
 };

@@ -1,7 +1,7 @@
 import type { OwnerReference, Pod, ReplicaSet } from '../../../api/objects.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
 import { lacksRight } from '../../../kube/errors.ts';
-import { readWorkload, virtualPods } from '../../capacitybuffers.ts';
+import { readWorkload, virtualPods } from '../../capacitybuffers/pods.ts';
 import type { DueReplicas } from '../replicas.ts';
 
 /** Replicas that autoscalers have asked for as pods of their workload's template, which nobody starts. */

@@ -78,12 +78,15 @@ export const expectedPodsOf = ({ coming }: Purchase): readonly ExpectedPods[] =>
 
 /**
  * What is stored of the planner's answer: nodes to come and real pods that wait for them. Pods with room on nodes that stand
- * are left to kube-scheduler; nodes are bought for headroom and replicas to come only beside such for pods.
+ * are left to kube-scheduler; nodes are bought for headroom and replicas to come only beside such for pods or for room of
+ * CapacityBuffers.
  */
 export const purchasesOf = (
   answer: Answer,
   o: {
     readonly isComing: (pod: { readonly namespace: string; readonly name: string }) => boolean;
+    /** Whether a pod is a chunk of a CapacityBuffer that is bought for. */
+    readonly isRoom?: (pod: { readonly namespace: string; readonly name: string }) => boolean;
     readonly isReal: (pod: { readonly namespace: string; readonly name: string }) => boolean;
     readonly mode: 'plan' | 'single';
     readonly maxBytes?: number;
@@ -92,7 +95,7 @@ export const purchasesOf = (
   const added = new Set((answer.spec.nodeClaimsToAdd ?? []).map(({ metadata }) => metadata.name));
   const onAdded = (answer.spec.podsToMigrate ?? []).filter((pod) => added.has(destinationOf(pod)));
   const podsToMigrate = onAdded.filter(o.isReal);
-  if (podsToMigrate.length === 0) return [];
+  if (podsToMigrate.length === 0 && !onAdded.some((pod) => o.isRoom?.(pod))) return [];
   const whole = { ...answer, spec: { ...answer.spec, podsToMigrate }, coming: onAdded.filter(o.isComing) };
   return inParts(o.mode === 'single' ? onlyOne(whole) : whole, o.maxBytes ?? MAX_PLAN_BYTES);
 };

@@ -1,16 +1,18 @@
-import type { CapacityBuffer, ObjectMeta, Pod, PodSpec, Workload } from '../api/objects.ts';
-import { valueAt } from '../api/records/valueat.ts';
-import { CAPACITY_BUFFERS, POD_TEMPLATES, WORKLOADS } from '../api/resources.ts';
-import type { KubeClient } from '../kube/client/client.ts';
-import { getOrUndefined, ignoreUnserved } from '../kube/ignore.ts';
+import type { CapacityBuffer, ObjectMeta, Pod, PodSpec, Workload } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
+import { CAPACITY_BUFFERS, POD_TEMPLATES, WORKLOADS } from '../../api/resources.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import { getOrUndefined, ignoreUnserved } from '../../kube/ignore.ts';
+import { withDefaults } from '../../planner/scheduling/daemonpods.ts';
+import { MOST_CHUNKS } from './count.ts';
 
 /**
  * The pods that CapacityBuffers stand for, as Karpenter makes them in its memory (pkg/state/virtualpods): they need
  * room, so a node that has it is not empty.
  */
 
-/** More chunks than one look at the cluster places. */
-const MAX_PODS = 5_000;
+/** Below every pod that is there and replicas to come, and above headroom: real pods take the room of chunks. */
+const PRIORITY = -1_500_000_000;
 
 interface Looking {
   readonly client: Pick<KubeClient, 'get' | 'list'>;
@@ -37,23 +39,46 @@ export const readWorkload = async (
   return getOrUndefined(client.get(resource, { name, namespace }, { signal }));
 };
 
-/** The pod template that a buffer names. */
-const templateOf = async (
-  looking: Looking,
+/** What a buffer's chunks look like, with the generation of a PodTemplate or the replicas of a workload, or why nobody knows. */
+export type Shape =
+  | {
+      readonly kind: 'known';
+      readonly template: Template;
+      readonly generation?: number;
+      readonly scalableReplicas?: number;
+    }
+  | { readonly kind: 'unknown'; readonly reason: string; readonly message: string };
+
+/** Reads the pod template that a buffer names. */
+export const readShape = async (
+  { client, signal }: Pick<Looking, 'client' | 'signal'>,
   { metadata: { namespace = 'default' }, spec }: CapacityBuffer,
-): Promise<Template | undefined> => {
+): Promise<Shape> => {
+  const unknown = (reason: string, message: string): Shape => ({ kind: 'unknown', reason, message });
   if (spec?.podTemplateRef) {
-    const ref = { name: spec.podTemplateRef.name, namespace };
-    return (await getOrUndefined(looking.client.get(POD_TEMPLATES, ref, { signal: looking.signal })))
-      ?.template;
+    const { name } = spec.podTemplateRef;
+    const found = await getOrUndefined(client.get(POD_TEMPLATES, { name, namespace }, { signal }));
+    if (!found?.template)
+      return unknown('PodTemplateNotFound', `there is no PodTemplate ${namespace}/${name}`);
+    const { generation } = found.metadata;
+    return { kind: 'known', template: found.template, ...(generation !== undefined && { generation }) };
   }
-  const { apiGroup = 'apps', kind = '', name = '' } = spec?.scalableRef ?? {};
-  return (await readWorkload(looking, { apiGroup, kind, name, namespace }))?.spec?.template;
+  if (!spec?.scalableRef) return unknown('ResolutionFailed', 'neither podTemplateRef nor scalableRef is set');
+  const { apiGroup, kind, name } = spec.scalableRef;
+  const isScalable = valueAt(WORKLOADS, kind) !== undefined && (!apiGroup || apiGroup === 'apps');
+  if (!isScalable) {
+    const message = `scalableRef names a ${kind}, and only ${Object.keys(WORKLOADS).join(', ')} of apps are known`;
+    return unknown('ResolutionFailed', message);
+  }
+  const found = await readWorkload({ client, signal }, { apiGroup: 'apps', kind, name, namespace });
+  if (!found?.spec?.template)
+    return unknown('ScalableRefNotFound', `there is no ${kind} ${namespace}/${name}`);
+  return { kind: 'known', template: found.spec.template, scalableReplicas: found.spec.replicas ?? 1 };
 };
 
-/** A template's pod without what binds it: its node, and volumes of claims that are not there. */
+/** A template's pod with the API server's defaults and without what binds it: its node, and volumes of claims that are not there. */
 const unboundSpec = ({ nodeName: _, ...spec }: PodSpec): PodSpec => ({
-  ...spec,
+  ...withDefaults(spec, []),
   ...(spec.volumes && {
     volumes: spec.volumes.filter((volume) => !volume.persistentVolumeClaim && !volume.ephemeral),
   }),
@@ -87,11 +112,16 @@ export const virtualPods = (
 };
 
 /** The pods of one buffer. */
-const podsOf = (
+export const chunksOf = (
   { metadata: { name, namespace = 'default', uid = '' } }: CapacityBuffer,
-  template: Template,
+  { spec, ...template }: Template,
   count: number,
-): readonly Pod[] => virtualPods({ name: `capacity-buffer-${name}`, namespace, uid }, template, count);
+): readonly Pod[] =>
+  virtualPods(
+    { name: `capacity-buffer-${name}`, namespace, uid },
+    { ...template, spec: { ...spec, priority: PRIORITY } },
+    count,
+  );
 
 /** The pods that all CapacityBuffers and the headroom stand for, or why they can't be told. */
 export interface BufferPods {
@@ -106,12 +136,12 @@ export const readBufferPods = async (looking: Looking): Promise<BufferPods> => {
   for (const buffer of list?.items ?? []) {
     const count = replicasOf(buffer);
     if (count <= 0) continue;
-    const template = await templateOf(looking, buffer);
-    if (!template) continue;
-    if (pods.length + count > MAX_PODS) {
-      return { pods, problem: `CapacityBuffers ask for more than ${MAX_PODS} pods, which are not placed` };
+    const shape = await readShape(looking, buffer);
+    if (shape.kind === 'unknown') continue;
+    if (pods.length + count > MOST_CHUNKS) {
+      return { pods, problem: `CapacityBuffers ask for more than ${MOST_CHUNKS} pods, which are not placed` };
     }
-    pods.push(...podsOf(buffer, template, count));
+    pods.push(...chunksOf(buffer, shape.template, count));
   }
   return { pods };
 };

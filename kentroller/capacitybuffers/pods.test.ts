@@ -1,16 +1,16 @@
 import t from 'tap';
-import type { CapacityBuffer } from '../api/objects.ts';
-import { podName } from '../api/pods.ts';
-import { valueAt } from '../api/records/valueat.ts';
-import { CAPACITY_BUFFERS, POD_TEMPLATES, WORKLOADS } from '../api/resources.ts';
-import { createLogger } from '../kube/component/log.ts';
-import { KubeError } from '../kube/errors.ts';
-import { MemoryApi, typed } from '../kube/testing/memory/api.ts';
-import { memoryClient } from '../kube/testing/memory/client.ts';
-import { unserved } from '../kube/testing/memory/errors.ts';
-import { readBufferPods } from './capacitybuffers.ts';
-import { gatherForPlans } from './snapshot.ts';
-import { memoryCaches } from './testing/memorycaches.ts';
+import type { CapacityBuffer } from '../../api/objects.ts';
+import { podName } from '../../api/pods.ts';
+import { valueAt } from '../../api/records/valueat.ts';
+import { CAPACITY_BUFFERS, POD_TEMPLATES, WORKLOADS } from '../../api/resources.ts';
+import { createLogger } from '../../kube/component/log.ts';
+import { KubeError } from '../../kube/errors.ts';
+import { MemoryApi, typed } from '../../kube/testing/memory/api.ts';
+import { memoryClient } from '../../kube/testing/memory/client.ts';
+import { unserved } from '../../kube/testing/memory/errors.ts';
+import { gatherForPlans } from '../snapshot.ts';
+import { memoryCaches } from '../testing/memorycaches.ts';
+import { readBufferPods } from './pods.ts';
 
 const READY = [{ type: 'ReadyForProvisioning', status: 'True' }];
 const spec = {

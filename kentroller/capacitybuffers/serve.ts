@@ -1,0 +1,229 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { CapacityBuffer, Pod } from '../../api/objects.ts';
+import { podName } from '../../api/pods.ts';
+import { CAPACITY_BUFFERS } from '../../api/resources.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import type { Logger } from '../../kube/component/log.ts';
+import type { Recorder } from '../../kube/controller/events.ts';
+import { isConflict, lacksRight, messageOf } from '../../kube/errors.ts';
+import { ignoreNotFound, ignoreUnserved } from '../../kube/ignore.ts';
+import { bufferRoom } from '../../planner/bufferroom.ts';
+import { type Caches, claimOf } from '../caches.ts';
+import type { Policies } from '../policies/settings.ts';
+import { gatherSnapshot } from '../snapshot.ts';
+import { headroomPods } from '../unscheduledpods/headroom.ts';
+import { gatherBuffers, type ServedBuffer } from './gather.ts';
+import { ACTIVE_CAPACITY, BUFFER_MANAGER, isOursAlone, type Standing, standings } from './owner.ts';
+import { applyGuard, guardSteps, isGuarded } from './roomguard.ts';
+import { type BufferStatus, statusOf } from './status.ts';
+
+export interface ServingOptions {
+  readonly client: KubeClient;
+  readonly caches: Caches;
+  readonly schedulers?: readonly string[];
+  readonly recorder: Recorder;
+  readonly log: Logger;
+  readonly now: () => number;
+  readonly signal: AbortSignal;
+}
+
+/** What the last pass found. */
+export interface ServedRoom {
+  /** Chunks of the buffers that are served. */
+  readonly chunks: readonly Pod[];
+  /** Those without room on nodes that stand. */
+  readonly missing: readonly Pod[];
+}
+
+/** Why chunks without room are not bought for, by 'namespace/name' of the chunk; `all` where that holds for each. */
+export interface Unbought {
+  readonly all?: string;
+  readonly chunks: ReadonlyMap<string, string>;
+}
+
+const NOTHING: ServedRoom = { chunks: [], missing: [] };
+
+const refOf = ({ metadata: { namespace = 'default', name } }: CapacityBuffer) => ({ namespace, name });
+
+/**
+ * Serves CapacityBuffers that nobody else serves: their statuses, and do-not-disrupt on the nodes where their room lies. What they need is in
+ * their statuses, which every plan reads, so nothing is lost with the process.
+ */
+export class BufferServer {
+  readonly #o: ServingOptions;
+  /** Passes since the feature is off, or was never on, that found nothing left of it. */
+  #isClean = false;
+  readonly #told = new Map<string, string>();
+  #last = NOTHING;
+
+  constructor(o: ServingOptions) {
+    this.#o = o;
+  }
+
+  last(): ServedRoom {
+    return this.#last;
+  }
+
+  /** One pass with the feature on. */
+  async serve(policies: Policies, unbought: Unbought): Promise<void> {
+    this.#isClean = false;
+    const buffers = await this.#read();
+    const known = standings(buffers, this.#o.now());
+    const of = (kind: Standing['kind']): readonly CapacityBuffer[] =>
+      buffers.filter((buffer) => this.#standing(known, buffer).kind === kind);
+    await this.#withdraw([...of('aside'), ...of('foreign')].filter(isOursAlone));
+    this.#tellAside(of('aside'), known);
+    const { client, signal } = this.#o;
+    const looking = { client, isScoped: policies.scopedMode, signal };
+    const served = await gatherBuffers(looking, of('serve'));
+    await this.#keepRoom(policies, served, unbought);
+  }
+
+  /** One pass with the feature off: takes back what an earlier pass, or an earlier process, has written. */
+  async stop(): Promise<void> {
+    this.#last = NOTHING;
+    await this.#guard(new Set());
+    if (this.#isClean) return;
+    await this.#withdraw((await this.#read()).filter(isOursAlone));
+    this.#told.clear();
+    this.#isClean = true;
+  }
+
+  /** Everything that is not deleted; none where the kind is not served. */
+  async #read(): Promise<readonly CapacityBuffer[]> {
+    const { client, signal, log } = this.#o;
+    const list = await client
+      .list(CAPACITY_BUFFERS, { signal })
+      .catch(ignoreUnserved)
+      .catch((error: unknown) => {
+        if (!lacksRight(error)) throw error;
+        log.warn({ reason: messageOf(error) }, 'CapacityBuffers may not be read, and are not served');
+        return undefined;
+      });
+    return (list?.items ?? []).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  }
+
+  #standing(known: ReadonlyMap<string, Standing>, buffer: CapacityBuffer): Standing {
+    const { namespace, name } = refOf(buffer);
+    return known.get(`${namespace}/${name}`) ?? { kind: 'foreign' };
+  }
+
+  /** Says on each buffer, once, who serves it instead. */
+  #tellAside(buffers: readonly CapacityBuffer[], known: ReadonlyMap<string, Standing>): void {
+    const uids = new Set(buffers.map(({ metadata }) => metadata.uid ?? ''));
+    for (const uid of this.#told.keys()) if (!uids.has(uid)) this.#told.delete(uid);
+    for (const buffer of buffers) {
+      const standing = this.#standing(known, buffer);
+      const { uid = '' } = buffer.metadata;
+      if (standing.kind !== 'aside' || this.#told.get(uid) === standing.message) continue;
+      this.#told.set(uid, standing.message);
+      this.#o.recorder.event(CAPACITY_BUFFERS, buffer, 'Normal', 'ServedByOthers', standing.message);
+    }
+  }
+
+  /** Finds room for all chunks, guards the nodes where it is, and writes the statuses. */
+  async #keepRoom(policies: Policies, served: readonly ServedBuffer[], unbought: Unbought): Promise<void> {
+    const { caches, schedulers } = this.#o;
+    const chunks = served.flatMap((each) => each.chunks);
+    const snapshot = gatherSnapshot(caches);
+    const kept = new Set(
+      caches.nodes
+        .list()
+        .filter(isGuarded)
+        .map(({ metadata }) => metadata.name),
+    );
+    const { nodes, missing } =
+      chunks.length === 0
+        ? { nodes: new Set<string>(), missing: [] }
+        : bufferRoom(snapshot, {
+            room: chunks,
+            others: headroomPods(policies.unschedulablePods, snapshot, policies.scopedMode),
+            kept,
+            ...(schedulers && { schedulers }),
+          });
+    await this.#guard(nodes);
+    const without = new Set(missing.map(podName));
+    const written = new Set<string>();
+    for (const each of served) {
+      const lacking = each.chunks.map(podName).filter((name) => without.has(name));
+      const reason = lacking.map((name) => unbought.chunks.get(name)).find((why) => why !== undefined);
+      const facts = {
+        ...each,
+        allowed: each.chunks.length,
+        missing: lacking.length,
+        unbought: reason ?? unbought.all,
+      };
+      const at = new Date(this.#o.now()).toISOString().replace(/\.\d+Z$/, 'Z');
+      const isWritten = await this.#write(each.buffer, statusOf(each.buffer, facts, ACTIVE_CAPACITY, at));
+      if (isWritten) for (const chunk of each.chunks) written.add(podName(chunk));
+    }
+    // Nothing is bought for a buffer whose status does not say that it is served.
+    this.#last = {
+      chunks: chunks.filter((chunk) => written.has(podName(chunk))),
+      missing: missing.filter((chunk) => written.has(podName(chunk))),
+    };
+  }
+
+  /** Writes a status that says something new; false where another writer has its fields. */
+  async #write(buffer: CapacityBuffer, status: BufferStatus): Promise<boolean> {
+    if (isDeepStrictEqual(status, buffer.status)) return true;
+    const { client, log, signal } = this.#o;
+    const { namespace, name } = refOf(buffer);
+    const { uid } = buffer.metadata;
+    const body = { metadata: { name, namespace, ...(uid && { uid }) }, status };
+    try {
+      // Not forced: fields that somebody else has written meanwhile are refused.
+      await client.apply(CAPACITY_BUFFERS, body, {
+        fieldManager: BUFFER_MANAGER,
+        subresource: 'status',
+        signal,
+      });
+      return true;
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      log.info({ buffer: `${namespace}/${name}`, reason: messageOf(error) }, 'status is left to its writer');
+      return false;
+    }
+  }
+
+  /** Takes off what kentroller has written of these statuses. */
+  async #withdraw(buffers: readonly CapacityBuffer[]): Promise<void> {
+    for (const buffer of buffers) await withdrawStatus(this.#o, buffer);
+  }
+
+  async #guard(holders: ReadonlySet<string>): Promise<void> {
+    const { caches, log } = this.#o;
+    for (const step of guardSteps(caches.nodes.list(), (node) => claimOf(caches, node), holders)) {
+      await applyGuard(this.#o, step);
+      log.info(
+        { node: step.node },
+        step.kind === 'guard' ? 'node keeps room' : 'node keeps no room any more',
+      );
+    }
+  }
+}
+
+/** Takes back every status that kentroller has written, for good; a kind that is not served, or may not be read, has none. */
+export const withdrawStatuses = async (o: {
+  readonly client: Pick<KubeClient, 'list' | 'apply'>;
+  readonly signal: AbortSignal;
+}): Promise<void> => {
+  const list = await o.client
+    .list(CAPACITY_BUFFERS, { signal: o.signal })
+    .catch(ignoreUnserved)
+    .catch((error: unknown) => {
+      if (!lacksRight(error)) throw error;
+      return undefined;
+    });
+  for (const buffer of (list?.items ?? []).filter(isOursAlone)) await withdrawStatus(o, buffer);
+};
+
+/** Removes a buffer's status that kentroller alone has written. */
+export const withdrawStatus = async (
+  { client, signal }: { readonly client: Pick<KubeClient, 'apply'>; readonly signal: AbortSignal },
+  buffer: CapacityBuffer,
+): Promise<void> => {
+  const metadata = refOf(buffer);
+  const o = { fieldManager: BUFFER_MANAGER, subresource: 'status', signal };
+  await client.apply(CAPACITY_BUFFERS, { metadata }, o).catch(ignoreNotFound);
+};
