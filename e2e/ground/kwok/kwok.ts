@@ -43,7 +43,11 @@ const PLAYED_AT_ONCE = 16;
 
 const writeConfig = (dir: string): string => {
   const path = join(dir, 'config.yaml');
-  const options = { podPlayStageParallelism: PLAYED_AT_ONCE, nodePlayStageParallelism: PLAYED_AT_ONCE };
+  const options = {
+    podPlayStageParallelism: PLAYED_AT_ONCE,
+    nodePlayStageParallelism: PLAYED_AT_ONCE,
+    nodeLeaseParallelism: PLAYED_AT_ONCE,
+  };
   writeFileSync(
     path,
     stringify({ apiVersion: 'config.kwok.x-k8s.io/v1alpha1', kind: 'KwokConfiguration', options }),
