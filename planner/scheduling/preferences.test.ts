@@ -129,6 +129,23 @@ t.test('a preferred type is bought, though another is cheaper', (t) => {
   t.end();
 });
 
+t.test('a preference for a node by its name says nothing of the machine to buy', (t) => {
+  const key = 'node.kubernetes.io/instance-type';
+  const dear = {
+    weight: 1,
+    preference: { matchExpressions: [{ key, operator: 'In' as const, values: ['m5.large'] }] },
+  };
+  const named = {
+    weight: 100,
+    preference: {
+      matchFields: [{ key: 'metadata.name', operator: 'In' as const, values: ['of-an-earlier-plan'] }],
+    },
+  };
+  const nodeAffinity = { preferredDuringSchedulingIgnoredDuringExecution: [named, dear] };
+  t.same(valuesOf(provisioned({ affinity: { nodeAffinity } }), key), ['m5.large']);
+  t.end();
+});
+
 t.test('a preference that nothing meets gives way before the pod does', (t) => {
   const made = provisioned(prefers(ZONE, 'nowhere'), 'Respect');
   t.same(made.unplaced, []);

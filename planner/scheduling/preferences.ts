@@ -37,10 +37,12 @@ const mergeTerms = (a: NodeSelectorTerm, b: NodeSelectorTerm): NodeSelectorTerm 
   matchFields: [...(a.matchFields ?? []), ...(b.matchFields ?? [])],
 });
 
+/** Terms that ask for labels, heaviest first: one that names a node is of an earlier plan, and says nothing of the next. */
 const preferredTerms = (pod: Pod): NodeSelectorTerm[] =>
   [...(pod.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [])]
     .sort((a, b) => b.weight - a.weight)
-    .map((preferred) => preferred.preference);
+    .map((preferred) => preferred.preference)
+    .filter((term) => !term.matchFields?.length);
 
 const withTerms = (pod: Pod, terms: readonly NodeSelectorTerm[]): Pod => {
   if (terms.length === 0) return pod;
@@ -164,7 +166,7 @@ export const preferWhileMoving = (
     const node = nodes.get(pod.spec.nodeName ?? '');
     if (!node || isBoundToNode(pod) || !hasPreferences(pod)) return pod;
     const place = { labels: node.metadata.labels ?? {}, name: node.metadata.name };
-    const met = preferredTerms(pod).filter((term) => !term.matchFields?.length && isMet(term, place));
+    const met = preferredTerms(pod).filter((term) => isMet(term, place));
     const isKept = (term: PodAffinityTerm, side: Side): boolean => {
       const domain = valueAt(place.labels, term.topologyKey);
       if (domain === undefined) return false;
