@@ -25,7 +25,7 @@ export const requeue = (afterMs: number): Action => ({ kind: 'requeue', afterMs 
 
 /** A cache that a controller watches, and the keys that each change stands for. */
 export interface Source {
-  readonly cache: Cache<KubeObject>;
+  readonly cache: Pick<Cache<KubeObject>, 'onChange' | 'start' | 'synced'>;
   keys(change: Change<KubeObject>): Iterable<Key>;
   /** Milliseconds that a change may wait for others of the same key; not at all when left out. */
   readonly gatherMs?: number;
