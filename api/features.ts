@@ -99,6 +99,8 @@ const schema = z.object({
   podPinner: gate.exactOptional(),
   /** Pins at admission. */
   podPinnerWebhook: gate.exactOptional(),
+  /** Pins by an admission policy in the place of both. */
+  softPins: gate.exactOptional(),
 });
 
 export type Features = z.output<typeof schema>;

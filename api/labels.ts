@@ -47,6 +47,8 @@ export const PIN_HELD = 'autoscaling.cast.ai/pin-held';
 export const PIN_NODE = 'autoscaling.cast.ai/pin-node';
 /** On a probe pod: a dry run that shows whether the API server calls the webhook. */
 export const PIN_PROBE = 'autoscaling.cast.ai/pin-probe';
+/** Name of the admission policy that steers pods of running plans. */
+export const SOFT_PINS_POLICY = 'castai-soft-pins';
 /** On a node: a live migration provider serves it. On a pod, 'false': it is not migrated. */
 export const LIVE_MIGRATION = 'live.cast.ai/migration-enabled';
 /** On a pod, 'true': it is evicted, not migrated. */

@@ -40,9 +40,11 @@ import { migrationSettings } from './rebalanceplan/drain/livemigrationsettings.t
 import { reclaimNodes } from './rebalanceplan/reclaim.ts';
 import { limitsOf } from './rebalanceplan/state/executionlimits.ts';
 import { RecentOrders } from './rebalanceplan/state/recentorders.ts';
-import { probeWebhook } from './rebalanceplan/state/webhookprobe.ts';
+import { probePolicy, probeWebhook } from './rebalanceplan/state/webhookprobe.ts';
 import { giveBackStrays } from './rebalanceplan/strays.ts';
 import { openSavingsStore } from './savings/savingsstore.ts';
+import { createSoftPins, createSoftPinsCache } from './softpins/controller.ts';
+import { PlanSlots } from './softpins/planslots.ts';
 import { createOfferingExpiryController } from './unavailableoffering/controller.ts';
 import { clusterLimitNow, headroomNow } from './unscheduledpods/start.ts';
 
@@ -116,6 +118,18 @@ const lead = async (o: LeaderOptions): Promise<void> => {
     now: clock.now,
   };
   const derivation = options.followKarpenter ? new Derivation(followOptions) : undefined;
+  const features = await watchFeatures({
+    caches: o.configMaps,
+    name: options.dynamicConfigMapName,
+    record: createFeatureRecord({ client, namespace: options.podNamespace, log }),
+    recorder,
+    log,
+    signal,
+    metrics: o.registry,
+  });
+  const areSoftPinsOn = (): boolean =>
+    isEnabled(features.current(), 'softPins', options.pinning === 'policy');
+  const planSlots = new PlanSlots();
   // The pinner drops intents that a snapshot lacks, so all of them are derived before the stream is served.
   derivation?.derive();
   publishIntents({
@@ -124,8 +138,16 @@ const lead = async (o: LeaderOptions): Promise<void> => {
     nodeNames,
     joinDeadlineMs: options.nodeJoinDeadline,
     extraIntents,
+    soft: { slots: planSlots, isOn: areSoftPinsOn, onChange: features.onChange },
     log,
     signal,
+  });
+  const softPins = createSoftPins({
+    client,
+    namespace: options.podNamespace,
+    caches: { ...caches, softPins: createSoftPinsCache({ client, log }) },
+    planSlots,
+    log,
   });
   const stopServing = o.pinning.serve(intentRegistry);
 
@@ -140,15 +162,6 @@ const lead = async (o: LeaderOptions): Promise<void> => {
   const limits = executionLimits(options);
   const offeringsNow = createOfferingsReader(cloud, overlaysIn(caches));
 
-  const features = await watchFeatures({
-    caches: o.configMaps,
-    name: options.dynamicConfigMapName,
-    record: createFeatureRecord({ client, namespace: options.podNamespace, log }),
-    recorder,
-    log,
-    signal,
-    metrics: o.registry,
-  });
   const policies = await watchPolicies({
     client,
     namespace: options.podNamespace,
@@ -205,11 +218,18 @@ const lead = async (o: LeaderOptions): Promise<void> => {
           metrics: o.registry,
         }),
         giveBackStrays({ client, caches, podRecorder: openRecorder(), log }),
+        softPins.controller,
         executePlans({
           client,
           caches,
-          pinsOf: (plan) => intentRegistry.viewOf(plan),
-          webhookOf: (plan, probeSignal) => probeWebhook(client, options.podNamespace, plan, probeSignal),
+          pinsOf: (plan) => softPins.viewOf(plan) ?? intentRegistry.viewOf(plan),
+          webhookOf: (plan, probeSignal) =>
+            (softPins.viewOf(plan.metadata.name) ? probePolicy : probeWebhook)(
+              client,
+              options.podNamespace,
+              plan,
+              probeSignal,
+            ),
           offeringsNow,
           zonalShifts: () => cloud.zonalShifts?.(),
           limitOf: planLimit({ caches, policies: policies.now }),

@@ -10,6 +10,7 @@ import { undoAll } from '../kube/undo/apply.ts';
 import type { Guards } from '../kube/undo/guards.ts';
 import { withdrawStatuses } from './capacitybuffers/serve.ts';
 import type { IntentRegistry } from './pinning/intentregistry.ts';
+import { dropSoftPins } from './softpins/drop.ts';
 
 /**
  * Leaving for good: a leader that is uninstalled or scaled to 0 undoes its plans before it ends. See
@@ -113,6 +114,9 @@ export const leaveCluster = async (o: {
   await withdrawStatuses({ client, signal }).catch((error: unknown) => {
     if (signal.aborted) throw error;
     log.warn({ reason: messageOf(error) }, 'statuses of CapacityBuffers stay');
+  });
+  await dropSoftPins(client, signal).catch((error: unknown) => {
+    log.warn({ reason: messageOf(error) }, 'soft pins are left until their plans are deleted');
   });
   const { left, writes } = await undoAll(client, { timeoutMs: UNDO_MS, now: o.now, signal });
   for (const what of left.slice(0, MOST_LOGGED))

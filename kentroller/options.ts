@@ -103,6 +103,10 @@ export const options = z.object({
     description:
       'time that a moved pod waits for its pin before its new node is opened to other pods, and that a held pod that could run waits before its gate is removed',
   }),
+  pinning: z.enum(['webhook', 'policy']).default('webhook').meta({
+    description:
+      'what takes new pods to the nodes of a plan: webhook and pod pinner, or the admission policy castai-soft-pins and kube-scheduler (Kubernetes 1.36), unless a ConfigMap of features says otherwise',
+  }),
   pinnerLease: z
     .string()
     .default('castai-pod-pinner')

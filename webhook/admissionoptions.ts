@@ -8,10 +8,11 @@ export const pinningAtAdmissionOptions = () => ({
     .meta({ description: 'pin pods at admission, unless a ConfigMap of features says otherwise' }),
 });
 
-/** Whether pods are pinned at admission now. Slots come from the pod pinner: without it, the webhook has none. */
+/** Whether pods are pinned at admission now. Slots come from the pod pinner: without it, or with soft pins, the webhook has none. */
 export const isPinningAtAdmissionEnabled = (
   features: Features,
   o: { readonly podPinnerWebhookEnabled: boolean },
 ): boolean =>
   isEnabled(features, 'podPinnerWebhook', o.podPinnerWebhookEnabled) &&
-  isEnabled(features, 'podPinner', true);
+  isEnabled(features, 'podPinner', true) &&
+  !isEnabled(features, 'softPins', false);

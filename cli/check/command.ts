@@ -20,6 +20,7 @@ import type { Outcome } from '../outcome.ts';
 import { format } from '../outputformat.ts';
 import { type CloudNodes, checkCloud } from './cloudrights.ts';
 import { checkSchedulers } from './schedulers.ts';
+import { checkSoftPins, readSoftPins } from './softpins.ts';
 import { tableOf } from './table.ts';
 
 /** `check`: what a cluster lacks for precision-packer, before and after it is installed; it changes nothing. */
@@ -74,9 +75,10 @@ const readChecks = async (
     cloudNodesOf(client, flags, signal),
   ]);
   const file = flags.values.get('scheduler-config');
-  const [cloud, schedulers, configurations] = await Promise.all([
+  const [cloud, schedulers, isSoft, configurations] = await Promise.all([
     checkCloud(nodes, { signal, ...cloudAt }),
     checkSchedulers(client, { namespace, file, signal }),
+    look(() => readSoftPins(o, namespace)),
     installation?.configurations ?? readConfigurations(o),
   ]);
   return [
@@ -84,7 +86,11 @@ const readChecks = async (
     ...checkKarpenter(cluster),
     ...cloud.map((each) => ({ name: 'cloud', ...each })),
     ...(installation
-      ? [...checkKinds(cluster.schemas), ...checkInstallation(installation)]
+      ? [
+          ...checkKinds(cluster.schemas),
+          ...checkInstallation(installation),
+          ...checkSoftPins({ isOn: isSoft, version: cluster.version, outside: installation.outside }),
+        ]
       : checkInstaller(await readBefore(o, namespace))),
     ...checkOtherWebhooks(configurations),
     ...schedulers.map((each) => ({ name: 'extender', ...each })),

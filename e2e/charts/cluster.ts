@@ -4,6 +4,7 @@ import { manifestsBelow, objectsOf, readManifest } from './manifests.ts';
 import { ESCAPED } from './render.ts';
 
 const KEPT_NOMINATIONS = 'components/kept-nominations/policy.yaml';
+const SOFT_PINS = ['crd', 'policy', 'rbac'].map((file) => `components/soft-pins/${file}.yaml`);
 
 const template = (manifest: string): Template => ({
   file: manifest.replace(/^(base|components)\//, ''),
@@ -56,6 +57,7 @@ export const cluster = (): Chart => {
         ...crds,
         ...policies,
         KEPT_NOMINATIONS,
+        ...SOFT_PINS,
         ...users,
         'base/flowcontrol.yaml',
         'base/namespace.yaml',
@@ -81,6 +83,12 @@ export const cluster = (): Chart => {
         'keptNominations.enabled',
         'Karpenter buys for no pod that is bought for by us, at no moment: docs/designs/0047-unscheduled-pods.md. While no kentroller runs, new pods without room may wait up to 50 minutes for a node. It needs Kubernetes 1.36, and is not for FOLLOW_KARPENTER.',
         [KEPT_NOMINATIONS],
+        false,
+      ),
+      switchOf(
+        'softPins.enabled',
+        'New pods of running plans find their nodes without a webhook, where `settings.PINNING` of castai-kentroller is `policy`: docs/designs/0064-soft-pins.md. It needs Kubernetes 1.36.',
+        SOFT_PINS,
         false,
       ),
       switchOf(

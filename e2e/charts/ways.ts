@@ -46,6 +46,11 @@ export const WAYS: readonly Way[] = [
     overlay: 'kept-nominations',
     ofCluster: ['--set=keptNominations.enabled=true'],
   },
+  {
+    component: 'soft-pins',
+    overlay: 'soft-pins',
+    ofCluster: ['--set=softPins.enabled=true'],
+  },
   { component: 'monitoring', overlay: undefined, ofCluster: ['--set=monitoring.enabled=true'] },
   {
     component: 'coexistence',

@@ -22,7 +22,8 @@ interface Manifest {
 }
 
 const RBAC = 'rbac.authorization.k8s.io/v1';
-const BASE = new URL('../../manifests/base/', import.meta.url);
+const MANIFESTS = new URL('../../manifests/', import.meta.url);
+const BASE = new URL('base/', MANIFESTS);
 
 const PATHS: Readonly<Record<string, string>> = {
   ServiceAccount: 'serviceaccounts',
@@ -32,16 +33,19 @@ const PATHS: Readonly<Record<string, string>> = {
   ClusterRoleBinding: 'clusterrolebindings',
   ValidatingAdmissionPolicy: 'validatingadmissionpolicies',
   ValidatingAdmissionPolicyBinding: 'validatingadmissionpolicybindings',
+  MutatingAdmissionPolicy: 'mutatingadmissionpolicies',
+  MutatingAdmissionPolicyBinding: 'mutatingadmissionpolicybindings',
 };
 
-const read = (namespace: string): readonly Manifest[] => {
+/** Those of the base, and of more files below manifests/. */
+const read = (namespace: string, more: readonly string[]): readonly Manifest[] => {
   const { resources } = parse(readFileSync(new URL('kustomization.yaml', BASE), 'utf8')) as {
     readonly resources: readonly string[];
   };
-  return resources
-    .filter((path) => !path.startsWith('crds/'))
+  const ofBase = resources.filter((path) => !path.startsWith('crds/')).map((path) => `base/${path}`);
+  return [...ofBase, ...more]
     .flatMap((path) => {
-      const text = readFileSync(new URL(path, BASE), 'utf8').replaceAll(INSTALL_NAMESPACE, namespace);
+      const text = readFileSync(new URL(path, MANIFESTS), 'utf8').replaceAll(INSTALL_NAMESPACE, namespace);
       return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
     })
     .filter(({ kind }) => kind in PATHS);
@@ -72,9 +76,10 @@ export class InstalledRights {
   readonly #clients: KubeClient[] = [];
   readonly #files = new Set<string>();
 
-  constructor(scene: Scene) {
+  /** `more` are files of components that are installed, too, below manifests/. */
+  constructor(scene: Scene, more: readonly string[] = []) {
     this.#scene = scene;
-    this.#manifests = read(scene.namespace).map((each) => renamed(each, scene.namespace));
+    this.#manifests = read(scene.namespace, more).map((each) => renamed(each, scene.namespace));
   }
 
   /** Creates all of it; `open` of the scene comes first, which has made some of the ServiceAccounts. */

@@ -1,7 +1,9 @@
+import type { Intent } from '../../api/pinning.ts';
 import { givesSlots } from '../../api/plans.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { type Caches, nodeOf } from '../caches.ts';
 import type { NodeNameCache } from '../cloud/nodenamecache.ts';
+import type { PlanSlots } from '../softpins/planslots.ts';
 import { DerivedIntents } from './derivedintents.ts';
 import type { ExtraIntents } from './extraintents.ts';
 import type { IntentRegistry } from './intentregistry.ts';
@@ -17,6 +19,12 @@ export const publishIntents = (o: {
   readonly nodeNames: NodeNameCache;
   readonly joinDeadlineMs: number;
   readonly extraIntents: ExtraIntents;
+  /** Where the slots of plans go while pods are steered by policy; the pinner is told of none then. */
+  readonly soft?: {
+    readonly slots: PlanSlots;
+    readonly isOn: () => boolean;
+    readonly onChange: (handler: () => void) => unknown;
+  };
   readonly log: Logger;
   readonly signal: AbortSignal;
 }): void => {
@@ -37,7 +45,11 @@ export const publishIntents = (o: {
     const planned = derived.of(plans);
     waiting = waitingPodsOf(plans);
     const complete = new Set(plans.filter(givesSlots).map(({ metadata }) => metadata.name));
-    const changed = intentRegistry.replaceAll([...planned, ...o.extraIntents.list()], complete);
+    const isSoft = o.soft?.isOn() ?? false;
+    const isSlot = ({ pin }: Intent): boolean => pin?.owner !== undefined;
+    o.soft?.slots.replaceAll(isSoft ? planned.filter(isSlot) : []);
+    const pinned = isSoft ? planned.filter((intent) => !isSlot(intent)) : planned;
+    const changed = intentRegistry.replaceAll([...pinned, ...o.extraIntents.list()], complete);
     if (changed.length > 0)
       log.info({ changed: changed.length, version: intentRegistry.version }, 'intents changed');
   };
@@ -60,6 +72,7 @@ export const publishIntents = (o: {
     nodeNames.onChange(schedulePublish),
     o.extraIntents.onChange(schedulePublish),
   ];
+  o.soft?.onChange(schedulePublish);
   o.signal.addEventListener(
     'abort',
     () => {

@@ -176,6 +176,30 @@ t.test('the condition says why the webhook is not live', async (t) => {
   t.match(step, { kind: 'advance', reason: 'WebhookNotLive', message: /a pod came back without a pin/ });
 });
 
+t.test('with soft pins a policy stands for pinner and webhook, and nobody for a policy', async (t) => {
+  const pins = { connected: true, goneForMs: 0, acknowledged: true, isSoft: true };
+  const plan = make.plan(MOVE, {}, 'SavingsValidated');
+  const stepsOf = (o: object) => decide(make.executionState(plan, { pins, ...o })).steps;
+  const live = { isLive: true, reason: '' };
+  t.match(stepsOf({ webhook: live }), [
+    { kind: 'advance', reason: 'PinsAcknowledged', message: /admission policy/ },
+  ]);
+  const webhook = { isLive: false, reason: 'a pod came back without a toleration' };
+  t.match(stepsOf({ webhook }), [
+    { kind: 'warn', reason: 'PinsMissing', message: /castai-soft-pins steers no pods.*without a toleration/ },
+    { kind: 'advance', reason: 'PinsMissing' },
+  ]);
+  const limits = { ...make.executionState(plan).limits, pinTimeoutMs: 0 };
+  t.match(stepsOf({ pins: { ...pins, acknowledged: false }, limits }), [
+    {
+      kind: 'warn',
+      reason: 'PinsMissing',
+      message: /plan's soft pins could not be written/,
+    },
+    { kind: 'advance', reason: 'PinsMissing' },
+  ]);
+});
+
 t.test('the same state gives the same steps', async (t) => {
   const state = make.executionState(make.plan({ ...DELETE, ...ADD }), BLUE);
   t.same(decide(state), decide(state));

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
-import { CANCEL } from '../../api/labels.ts';
+import { CANCEL, SOFT_PINS_POLICY } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import { executionPhaseOf, hasBegunToMove, isFinished, isRunning } from '../../api/plans.ts';
 import { limitFailure, limitWait, unknownLimitWait } from './clusterlimit.ts';
@@ -145,42 +145,65 @@ const executionTimeout = (
   };
 };
 
-/** 4. The pins: the plan waits until the pinner and the webhook have them, and goes on without them after a timeout. */
+const pinsReached = (reason: string, message: string): Step => ({
+  kind: 'advance',
+  phase: 'PinsReady',
+  reason,
+  message,
+});
+
+/** What the pinner or the admission policy has of the plan, in words. */
+const SAYS = {
+  pinner: {
+    all: 'The pinner has all pins of the plan',
+    live: 'The pinner has all pins of the plan, and the webhook is live',
+    late: 'The pinner did not acknowledge all pins in time: kube-scheduler places the pods that are not pinned',
+  },
+  policy: {
+    all: 'The admission policy has all soft pins of the plan',
+    live: 'The admission policy has all soft pins of the plan, and is live',
+    late: "The plan's soft pins could not be written in time: kube-scheduler places the pods on nodes that are open to all",
+  },
+} as const;
+
+/** The plan goes on without pins; where nobody binds its pods, its nodes are opened to them. */
+const withoutPins = (state: ExecutionState, message: string): Decision => {
+  const { connected, isSoft } = state.pins;
+  const warn: Step = { kind: 'warn', reason: 'PinsMissing', message };
+  const opened = connected && !isSoft ? [] : untaintSteps(state);
+  return steps(warn, ...opened, pinsReached('PinsMissing', message));
+};
+
+/** 4. The pins: the plan waits until pinner and webhook have them, or the policy has, and goes on without after a timeout. */
 const decidePins = (state: ExecutionState): Decision => {
-  const reached = (reason: string, message: string): Step => ({
-    kind: 'advance',
-    phase: 'PinsReady',
-    reason,
-    message,
-  });
   if ((state.plan.spec.podsToMigrate ?? []).length === 0) {
-    return steps(reached('NoPods', 'The plan moves no pods'));
+    return steps(pinsReached('NoPods', 'The plan moves no pods'));
   }
   const since = reachedAt(state.plan, 'SavingsValidated') ?? state.now;
   const left = state.limits.pinTimeoutMs - (state.now - since);
-  if (state.pins.acknowledged) {
+  const { isSoft, acknowledged, connected } = state.pins;
+  const says = isSoft ? SAYS.policy : SAYS.pinner;
+  if (acknowledged) {
     const { webhook } = state;
-    if (!webhook) return steps(reached('PinsAcknowledged', 'The pinner has all pins of the plan'));
-    if (webhook.isLive) {
-      return steps(
-        reached('PinsAcknowledged', 'The pinner has all pins of the plan, and the webhook is live'),
-      );
-    }
+    if (!webhook) return steps(pinsReached('PinsAcknowledged', says.all));
+    if (webhook.isLive) return steps(pinsReached('PinsAcknowledged', says.live));
     const patience = Math.min(left, WEBHOOK_WAIT_MS - (state.now - since));
     if (patience > 0) return { steps: [], againAfterMs: Math.min(patience, WEBHOOK_RETRY_MS) };
+    if (isSoft) {
+      return withoutPins(
+        state,
+        `${SOFT_PINS_POLICY} steers no pods as they are created: ${webhook.reason}; kube-scheduler places them on nodes that are open to all`,
+      );
+    }
     return steps(
-      reached(
+      pinsReached(
         'WebhookNotLive',
-        `The pinner has all pins of the plan, but the webhook does not pin pods as they are created: ${webhook.reason}`,
+        `${says.all}, but the webhook does not pin pods as they are created: ${webhook.reason}`,
       ),
     );
   }
   if (left > 0) return { steps: [], againAfterMs: Math.min(left, 1_000) };
-  const message = state.pins.connected
-    ? 'The pinner did not acknowledge all pins in time: kube-scheduler places the pods that are not pinned'
-    : 'No pinner is connected: kube-scheduler places the pods';
-  const warn: Step = { kind: 'warn', reason: 'PinsMissing', message };
-  return steps(warn, ...(state.pins.connected ? [] : untaintSteps(state)), reached('PinsMissing', message));
+  return withoutPins(state, connected ? says.late : 'No pinner is connected: kube-scheduler places the pods');
 };
 
 /** Warns once of each node that refuses the plan's pods, which go elsewhere from then on. */

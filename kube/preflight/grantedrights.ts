@@ -8,6 +8,7 @@ export const GRANTED_RIGHTS: readonly string[] = [
   'castai-kentroller get,list,watch,create,delete rebalanceplanclaims.autoscaling.cast.ai',
   'castai-kentroller get,list,watch,create,delete rebalancemigrationplans.autoscaling.cast.ai',
   'castai-kentroller get,list,watch rebalanceplanschedules.autoscaling.cast.ai',
+  'castai-kentroller list,watch softpins.autoscaling.cast.ai',
   'castai-kentroller list,watch horizontalpodautoscalers.autoscaling',
   'castai-kentroller list,watch evictorconfigs.autoscaling.cast.ai',
   'castai-kentroller list,watch autoscalerpolicies.autoscaling.cast.ai',

@@ -49,8 +49,8 @@ const lackingRights: ReadonlyMap<string, readonly string[]> = new Map<string, re
 const isStock = ({ isOptional }: InstalledObject): boolean => !isOptional;
 const stockBut = (kind: string, name: string): FoundOutside =>
   foundOutside((one) => isStock(one) && !(one.resource.kind === kind && one.ref.name === name));
-const stockAnd = (kind: string): FoundOutside =>
-  foundOutside((one) => isStock(one) || one.resource.kind === kind);
+const stockAndKept = (kind: string): FoundOutside =>
+  foundOutside((one) => isStock(one) || (one.resource.kind === kind && one.ref.name.endsWith('nominations')));
 
 const whole: InstallFacts = {
   namespace: 'castai-agent',
@@ -162,13 +162,13 @@ const CASES: Readonly<Record<string, LackCase<InstallFacts>>> = {
     /^FlowSchema castai-agent-leases is not there: .*apply the folder/,
   ],
   'a policy that nominates has no binding': [
-    { outside: { value: stockAnd('MutatingAdmissionPolicy') } },
+    { outside: { value: stockAndKept('MutatingAdmissionPolicy') } },
     'objects',
     'lacks',
     /^MutatingAdmissionPolicy castai-kept-nominations does nothing/,
   ],
   'a binding has no policy that nominates': [
-    { outside: { value: stockAnd('MutatingAdmissionPolicyBinding') } },
+    { outside: { value: stockAndKept('MutatingAdmissionPolicyBinding') } },
     'objects',
     'lacks',
     /^MutatingAdmissionPolicyBinding castai-kept-nominations does nothing/,
@@ -274,7 +274,7 @@ t.test('what is missing comes again by the way of the installation, never from m
     missing: { value: lackingRights },
     enforced: { value: [] },
     configurations: { value: [] },
-    outside: { value: stockAnd('MutatingAdmissionPolicy') },
+    outside: { value: stockAndKept('MutatingAdmissionPolicy') },
   };
   const said = (deployments: readonly DeploymentObject[]): readonly string[] =>
     checksOf({ ...whole, ...lacking, deployments: { value: deployments } })

@@ -212,7 +212,7 @@ const checkOptions = (options: readonly string[]): readonly Check[] =>
         {
           name: 'may-install-options',
           ...note(
-            `You may not ${listed(options, 4)}: have a cluster administrator install kept-nominations or monitoring, where you want them.`,
+            `You may not ${listed(options, 4)}: have a cluster administrator install kept-nominations, soft-pins or monitoring, where you want them.`,
           ),
         },
       ];

@@ -98,4 +98,9 @@ export const INSTALLED_OBJECTS: readonly string[] = [
   'optional components ValidatingAdmissionPolicy validatingadmissionpolicies.v1.admissionregistration.k8s.io castai-own-scheduler',
   'optional components ValidatingAdmissionPolicyBinding validatingadmissionpolicybindings.v1.admissionregistration.k8s.io castai-own-scheduler',
   'optional components ConfigMap configmaps.v1 castai-scheduler-configuration in castai-agent',
+  'optional cluster CustomResourceDefinition customresourcedefinitions.v1.apiextensions.k8s.io softpins.autoscaling.cast.ai',
+  'optional cluster MutatingAdmissionPolicy mutatingadmissionpolicies.v1.admissionregistration.k8s.io castai-soft-pins',
+  'optional cluster MutatingAdmissionPolicyBinding mutatingadmissionpolicybindings.v1.admissionregistration.k8s.io castai-soft-pins',
+  'optional cluster ClusterRole clusterroles.v1.rbac.authorization.k8s.io castai-kentroller-soft-pins',
+  'optional cluster ClusterRoleBinding clusterrolebindings.v1.rbac.authorization.k8s.io castai-kentroller-soft-pins',
 ];

@@ -20,6 +20,8 @@ export interface PinsView {
   readonly acknowledged: boolean;
   /** Nodes that the pinner sends no more pods to, since their kubelets refuse them. */
   readonly closedNodes?: readonly { readonly node: string; readonly reason: string }[];
+  /** True where an admission policy steers the plan's pods, and the executor is its own pinner. */
+  readonly isSoft?: boolean;
 }
 
 /** Why a plan may not make the cluster smaller now; while the limits are not known it waits and does not fail. */
@@ -28,7 +30,7 @@ export interface ClusterLimit {
   readonly message: string;
 }
 
-/** Whether pods of a plan are pinned by the webhook as they are created. */
+/** Whether the webhook pins pods of a plan as they are created, or the admission policy steers them. */
 export interface WebhookView {
   readonly isLive: boolean;
   /** Why it is not live; empty when it is. */

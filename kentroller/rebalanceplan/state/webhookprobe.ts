@@ -5,6 +5,7 @@ import { isUnderWay } from '../../../api/plans.ts';
 import { PODS } from '../../../api/resources.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
 import { isAborted, messageOf } from '../../../kube/errors.ts';
+import { PROBE_PLACE } from '../../softpins/probeplace.ts';
 import type { WebhookView } from './state.ts';
 import { hasReached } from './status.ts';
 
@@ -14,7 +15,7 @@ type Owner = NonNullable<NonNullable<RebalancePlan['spec']['podsToMigrate']>[num
 const evictedOwner = (plan: RebalancePlan): Owner | undefined =>
   (plan.spec.podsToMigrate ?? []).find(({ srcNode, owner }) => srcNode && owner)?.owner;
 
-/** True when the next step depends on the webhook: the plan is about to evict its first pod. */
+/** True when the next step depends on the webhook, or on the policy: the plan is about to evict its first pod. */
 export const needsWebhook = (plan: RebalancePlan): boolean =>
   isUnderWay(plan) &&
   hasReached(plan, 'SavingsValidated') &&
@@ -44,9 +45,33 @@ const probeFor = (owner: Owner, namespace: string): Pod =>
     },
   }) as unknown as Pod;
 
+/** Creates a probe pod as a dry run in our own namespace, and looks at what comes back. */
+const probe = async (
+  client: KubeClient,
+  namespace: string,
+  o: {
+    readonly owner: Owner;
+    readonly isPinned: (pod: Pod) => boolean;
+    readonly without: string;
+    readonly signal: AbortSignal;
+  },
+): Promise<WebhookView> => {
+  try {
+    const { signal } = o;
+    const pod = await client.create(PODS, probeFor(o.owner, namespace), { dryRun: true, signal });
+    const isLive = o.isPinned(pod);
+    return { isLive, reason: isLive ? '' : `a pod created in a dry run came back without ${o.without}` };
+  } catch (error) {
+    if (isAborted(error)) throw error;
+    return { isLive: false, reason: `a pod could not be created in a dry run: ${messageOf(error)}` };
+  }
+};
+
+const NO_OWNER: WebhookView = { isLive: false, reason: 'the plan evicts no pod that has an owner' };
+
 /**
- * Creates a probe pod as a dry run in our own namespace. It comes back with a pin only if the API server calls and
- * trusts the webhook, and the webhook and the pinner know the plan.
+ * Whether a probe pod comes back with a pin: only if the API server calls and trusts the webhook, and the webhook and the
+ * pinner know the plan.
  */
 export const probeWebhook = async (
   client: KubeClient,
@@ -55,13 +80,24 @@ export const probeWebhook = async (
   signal: AbortSignal,
 ): Promise<WebhookView> => {
   const owner = evictedOwner(plan);
-  if (!owner) return { isLive: false, reason: 'the plan evicts no pod that has an owner' };
-  try {
-    const pod = await client.create(PODS, probeFor(owner, namespace), { dryRun: true, signal });
-    const isLive = pod.metadata.annotations?.[PIN] !== undefined;
-    return { isLive, reason: isLive ? '' : 'a pod created in a dry run came back without a pin' };
-  } catch (error) {
-    if (isAborted(error)) throw error;
-    return { isLive: false, reason: `a pod could not be created in a dry run: ${messageOf(error)}` };
-  }
+  if (!owner) return NO_OWNER;
+  const isPinned = ({ metadata }: Pod): boolean => metadata.annotations?.[PIN] !== undefined;
+  return probe(client, namespace, { owner, isPinned, without: 'a pin', signal });
+};
+
+/** Whether a probe pod comes back with a toleration: only if the API server has the policy and knows the plan's soft pins. */
+export const probePolicy = async (
+  client: KubeClient,
+  namespace: string,
+  plan: RebalancePlan,
+  signal: AbortSignal,
+): Promise<WebhookView> => {
+  const evicted = evictedOwner(plan);
+  if (!evicted) return NO_OWNER;
+  return probe(client, namespace, {
+    owner: { ...evicted, uid: plan.metadata.uid ?? '' },
+    isPinned: ({ spec }) => spec.tolerations?.some(({ value }) => value === PROBE_PLACE) ?? false,
+    without: 'a toleration',
+    signal,
+  });
 };
