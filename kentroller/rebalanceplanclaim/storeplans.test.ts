@@ -75,6 +75,10 @@ t.test('a plan that was shown can not be edited before it is executed', async (t
     const refused = new RegExp(`spec.${field} can't change once the plan is shown`);
     await t.rejects(patch(plan, { spec: { ...edit, execute: true } }), { message: refused }, field);
   }
+  const refused = /spec.nodeClaimsToAdd can't change once the plan is shown/;
+  const body = { spec: { nodeClaimsToAdd: [] }, status: { state: 'Failed', message: 'changed' } };
+  await t.rejects(patch(plan, body), { message: refused }, 'beside a change of the status');
+  await t.rejects(patch(plan, { ...body, status: null }), { message: refused }, 'without a status');
   t.equal((await client.get(REBALANCE_PLANS, plan.metadata)).spec.execute, false);
 });
 
