@@ -20,7 +20,7 @@ export interface Kwok {
   readonly typesFile: string;
 }
 
-const PORTS = { metrics: 19_212, health: 19_213 } as const;
+const PORTS = { metrics: 19_212, health: 19_213, kwok: 19_214 } as const;
 // The Node inherits it from its claim.
 const PLAYED = 'kwok.x-k8s.io/node=fake';
 
@@ -41,12 +41,20 @@ const writeStage = (dir: string, file: string, joinMs: number): string => {
 /** How many Nodes, and how many pods, kwok plays at once; its own 4 make some twenty pods a second run. */
 const PLAYED_AT_ONCE = 16;
 
+/** What kwok takes for 0 where a file has other options; all are its own defaults. */
+const OWN_DEFAULTS = {
+  cidr: '10.0.0.0/24',
+  nodeLeaseParallelism: 4,
+  podsOnNodeSyncParallelism: 1,
+  enablePodsOnNodeSyncListPager: true,
+};
+
 const writeConfig = (dir: string): string => {
   const path = join(dir, 'config.yaml');
   const options = {
+    ...OWN_DEFAULTS,
     podPlayStageParallelism: PLAYED_AT_ONCE,
     nodePlayStageParallelism: PLAYED_AT_ONCE,
-    nodeLeaseParallelism: PLAYED_AT_ONCE,
   };
   writeFileSync(
     path,
@@ -70,9 +78,13 @@ const startMachines = async (
       '--manage-all-nodes=false',
       `--manage-nodes-with-annotation-selector=${PLAYED}`,
       '--node-lease-duration-seconds=40',
-      '--server-address=127.0.0.1:19214',
+      `--server-address=${ground.address}:${PORTS.kwok}`,
       ...files.map((file) => `--config=${file}`),
     ],
+  });
+  await until('kwok is ready', 60_000, async () => {
+    const response = await fetch(`http://${ground.address}:${PORTS.kwok}/healthz`);
+    return response.ok;
   });
 };
 
