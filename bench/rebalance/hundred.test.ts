@@ -29,7 +29,7 @@ t.test('one plan replaces a hundred nodes', long, async (t) => {
   await ground.kubectl(['apply', '--server-side', '-k', 'manifests/overlays/processes']);
   const fragments = fragmentsOf(catalogue, { nodes: 140, pods: PODS, deployments: 60, seed: 2 });
   await setScene(ground, client, { fragments, catalogue, budget: '100%' });
-  const ours = ourSide(ground, client, typesFile);
+  const ours = ourSide(ground, client, { typesFile });
   const meter = await Meter.watch(client, catalogue);
   t.teardown(async () => {
     meter.stop();

@@ -20,11 +20,12 @@ import { ourSide } from './sides.ts';
 
 /**
  * One claim that replaces every node of a full cluster: as many moves as there are pods. `--nodes 2000 --pods 32000
- * --deployments 600 --join 5 --minutes 120`.
+ * --deployments 600 --join 5 --drains 20
+ * --minutes 120`.
  */
 
 const { numbers } = readFlags(process.argv.slice(2), {
-  numbers: { nodes: 2000, pods: 32_000, deployments: 600, join: 5, minutes: 120 },
+  numbers: { nodes: 2000, pods: 32_000, deployments: 600, join: 5, drains: 20, minutes: 120 },
   groups: [],
 });
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -95,7 +96,7 @@ try {
   await progress.during('make the cluster', () =>
     setScene(ground, client, { fragments, catalogue, budget: '100%', stepMs: deadlineMs }),
   );
-  const ours = ourSide(ground, client, typesFile);
+  const ours = ourSide(ground, client, { typesFile, drains: numbers.drains });
   ending.push(() => ours.stop());
   await ours.prepare();
   const seen = await witness(client, NAMESPACE);

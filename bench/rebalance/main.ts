@@ -91,7 +91,7 @@ const measure = async (
       setScene(ground, client, { fragments, catalogue, budget: `${numbers.budget}%` }),
     );
     const bound = await boundOf(client, catalogue);
-    const side = name === 'karpenter' ? karpenterSide(client) : ourSide(ground, client, typesFile);
+    const side = name === 'karpenter' ? karpenterSide(client) : ourSide(ground, client, { typesFile });
     const meter = await Meter.watch(client, catalogue);
     try {
       await side.prepare();

@@ -50,11 +50,18 @@ const tune = (client: KubeClient, enabled: boolean): Promise<unknown> =>
     contentType: 'application/apply-patch+yaml',
   });
 
+export interface OurSideOptions {
+  /** Karpenter's file of instance types. */
+  readonly typesFile: string;
+  /** Nodes that one plan drains at once; 20 where left out. */
+  readonly drains?: number;
+}
+
 /** Our components as processes, with the settings of a cluster except these. */
 const startOurs = async (
   ground: Ground,
   client: KubeClient,
-  typesFile: string,
+  { typesFile, drains }: OurSideOptions,
 ): Promise<readonly Child[]> => {
   const env = { KUBECONFIG: ground.kubeconfig, POD_IP: '127.0.0.1', PEER_PORT: '0', HEALTH_PORT: '0' };
   const host = ground.hostAddress;
@@ -64,7 +71,7 @@ const startOurs = async (
     ...env,
     INSTANCE_TYPES_FILE_PATH: typesFile,
     // The NodePool's budget applies to us as it does to Karpenter.
-    MAX_SIMULTANEOUS_DRAINS: '20',
+    MAX_SIMULTANEOUS_DRAINS: String(drains ?? 20),
   });
   const pinner = Child.ofOurs('extender/main.ts', { ...env, HOST: '127.0.0.1', PORT: '0' });
   const webhook = Child.ofOurs('webhook/main.ts', {
@@ -91,7 +98,7 @@ const stopAll = async (children: readonly Child[]): Promise<void> => {
 export const ourSide = (
   ground: Ground,
   client: KubeClient,
-  typesFile: string,
+  o: OurSideOptions,
 ): Side & { readonly kentroller: () => Child | undefined } => {
   let children: readonly Child[] = [];
   return {
@@ -99,7 +106,7 @@ export const ourSide = (
     kentroller: () => children[0],
     prepare: async () => {
       await tune(client, false);
-      children = await startOurs(ground, client, typesFile);
+      children = await startOurs(ground, client, o);
     },
     begin: async () => {
       await tune(client, true);
