@@ -6,16 +6,17 @@ import {
   openStrangeSession,
   type Place,
 } from '../../kube/testing/stranger.ts';
-import { PATH } from './known.ts';
+import { PATH, POLICIES_PATH } from './known.ts';
 
 /** What strangers do to a door. A stranger is taken to know the path of admission. */
 
+const KiB = 2 ** 10;
 const MiB = 2 ** 20;
 /** Milliseconds after which a stranger lets go by itself. */
 const PATIENCE_MS = 15_000;
 
 export interface Attack {
-  readonly door: 'webhook' | 'extender' | 'peers';
+  readonly door: 'webhook' | 'extender' | 'peers' | 'policies';
   readonly what: string;
   /** Strangers at work at once. */
   readonly strangers: number;
@@ -59,30 +60,35 @@ const post = (
 };
 
 const NOTHING = { bytes: 0, filling: ' ' };
-const doorOf = (door: 'webhook' | 'extender', path: string, limit: number): readonly Attack[] => [
+const doorOf = (
+  door: 'webhook' | 'extender' | 'policies',
+  path: string,
+  limit: number,
+  head: (length: number) => string = (length) => headOf(path, length),
+): readonly Attack[] => [
   {
     door,
     what: 'brackets in brackets',
     strangers: 16,
-    go: post(headOf(path, limit), { bytes: limit, start: '{"Pod":', filling: '[' }),
+    go: post(head(limit), { bytes: limit, start: '{"Pod":', filling: '[' }),
   },
   {
     door,
     what: 'tiny values',
     strangers: 16,
-    go: post(headOf(path, limit), { bytes: limit, start: '{"Pod":[', filling: '[],' }),
+    go: post(head(limit), { bytes: limit, start: '{"Pod":[', filling: '[],' }),
   },
   {
     door,
     what: 'bodies over the limit',
     strangers: 64,
-    go: post(headOf(path, 8 * MiB), { bytes: 8 * MiB, filling: ' ' }),
+    go: post(head(8 * MiB), { bytes: 8 * MiB, filling: ' ' }),
   },
   {
     door,
     what: 'unfinished bodies',
     strangers: 256,
-    go: post(headOf(path, limit), { bytes: limit - 1, filling: ' ' }),
+    go: post(head(limit), { bytes: limit - 1, filling: ' ' }),
   },
   {
     door,
@@ -92,6 +98,11 @@ const doorOf = (door: 'webhook' | 'extender', path: string, limit: number): read
   },
   { door, what: 'idle connections', strangers: 1_500, go: post('', NOTHING) },
 ];
+
+const bogusToken = (): string => `bogus-${Math.random()}`;
+/** A reading of the policies after which the connection ends. */
+const bogusRead = (): string =>
+  `GET ${POLICIES_PATH} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer ${bogusToken()}\r\n\r\n`;
 
 const TAKE = loadPinningServices().slots.Take?.path ?? '';
 const CALLS = 100;
@@ -126,6 +137,10 @@ const wait = async (place: Place): Promise<number> => {
 export const ATTACKS: readonly Attack[] = [
   ...doorOf('webhook', PATH, 3 * MiB),
   ...doorOf('extender', '/filter', 2 * MiB),
+  ...doorOf('policies', POLICIES_PATH, 64 * KiB, (length) =>
+    headOf(POLICIES_PATH, length, 'PUT', `authorization: Bearer ${bogusToken()}\r\n`),
+  ),
+  { door: 'policies', what: 'bogus tokens', strangers: 16, go: (place) => post(bogusRead(), NOTHING)(place) },
   { door: 'peers', what: 'bogus tokens', strangers: 16, go: call(() => TAKE) },
   { door: 'peers', what: 'unknown methods', strangers: 16, go: call((i) => `/nobody/Serves${i}`) },
   { door: 'peers', what: 'idle sessions', strangers: 500, go: wait },

@@ -6,7 +6,12 @@ import { COMPONENTS, limitOf, runAttack } from './round.ts';
 
 const COUNT = process.env.SOAK ? 100_000 : 40;
 /** One attack of each kind of harm: work, memory, reviews. */
-const SHORT = ['webhook brackets in brackets', 'extender unfinished bodies', 'peers bogus tokens'];
+const SHORT = [
+  'webhook brackets in brackets',
+  'extender unfinished bodies',
+  'peers bogus tokens',
+  'policies bogus tokens',
+];
 
 for (const attack of ATTACKS) {
   if (!process.env.SOAK && !SHORT.includes(`${attack.door} ${attack.what}`)) continue;

@@ -6,7 +6,7 @@ import { parseAllDocuments } from 'yaml';
 import { Child } from '../support/child.ts';
 import { quantile } from '../support/figures.ts';
 import type { Attack } from './attacks.ts';
-import { apiServer, type Honest, kubeScheduler, timesOf, webhookReplica } from './honest.ts';
+import { apiServer, type Honest, kubeScheduler, policyReader, timesOf, webhookReplica } from './honest.ts';
 
 /** What one attack did to a server and to an honest caller beside it. */
 export interface Outcome {
@@ -32,7 +32,8 @@ export interface Round {
   readonly isRealtime?: boolean;
 }
 
-const NODES = '5000';
+/** As many that a question about them every few milliseconds leaves the machine time for strangers. */
+const NODES = 1_000;
 
 /** The memory limit of a component's container, in MiB. */
 export const limitOf = (component: string): number => {
@@ -57,6 +58,7 @@ export const COMPONENTS: Readonly<Record<Attack['door'], string>> = {
   webhook: 'webhook',
   extender: 'pod-pinner',
   peers: 'pod-pinner',
+  policies: 'kentroller',
 };
 
 interface Door {
@@ -65,11 +67,22 @@ interface Door {
   readonly honest: Honest;
 }
 
+const honestAt = (door: Exclude<Attack['door'], 'extender'>, port: number, certificate: string): Honest => {
+  switch (door) {
+    case 'webhook':
+      return apiServer(port);
+    case 'peers':
+      return webhookReplica(port, certificate);
+    case 'policies':
+      return policyReader(port);
+  }
+};
+
 const openDoor = async (door: Attack['door']): Promise<Door> => {
   if (door === 'extender') {
-    const child = Child.ofOurs('bench/extender/verbserver.ts', {}, [NODES, 'plan']);
+    const child = Child.ofOurs('bench/extender/verbserver.ts', {}, [String(NODES), 'plan']);
     const port = Number((await child.said('listening')).split(' ')[1]);
-    return { child, port, honest: kubeScheduler(port) };
+    return { child, port, honest: kubeScheduler(port, NODES) };
   }
   const child = Child.ofOurs('bench/doors/server.ts', {}, [door]);
   const line = await child.said('listening');
@@ -77,8 +90,7 @@ const openDoor = async (door: Attack['door']): Promise<Door> => {
     readonly port: number;
     readonly certificate: string;
   };
-  const honest = door === 'webhook' ? apiServer(port) : webhookReplica(port, certificate);
-  return { child, port, honest };
+  return { child, port, honest: honestAt(door, port, certificate) };
 };
 
 const close = async ({ child, honest }: Door): Promise<void> => {

@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { loadPinningServices, type TakeReplies, type TakeRequests } from '../../api/pinning.ts';
+import { createPolicyServer, DEFAULT_CLUSTER } from '../../kentroller/policies/api/server.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { servePeers } from '../../kube/grpc/peer.ts';
@@ -9,7 +11,7 @@ import { createAuthority, issueLeaf } from '../../webhook/certificates/issue.ts'
 import { createWebhookServer } from '../../webhook/server.ts';
 import { CALLER, PATH, TOKEN } from './known.ts';
 
-/** One of our servers alone, as its component starts it: `server.ts webhook|peers`. The API server is a stub. */
+/** One of our servers alone, as its component starts it: `server.ts webhook|peers|policies`. The API server is a stub. */
 
 const log = createLogger({ component: 'doors', level: 'silent' });
 const say = (line: object): void => void process.stdout.write(`listening ${JSON.stringify(line)}\n`);
@@ -35,16 +37,41 @@ const serveWebhook = async (): Promise<void> => {
 /** Milliseconds that the API server takes for a review. */
 const REVIEW_MS = 5;
 
-const servePeerPort = async (): Promise<void> => {
-  const client = {
-    request: async (_method: string, _path: string, { body }: { body: { spec: { token: string } } }) => {
+/** An API server that knows one caller. */
+const reviewer = (authenticated: object, more: (path: string) => unknown = () => ({})): KubeClient =>
+  ({
+    request: async (
+      _method: string,
+      path: string,
+      o: { readonly body?: { readonly spec?: { readonly token?: string } } },
+    ) => {
       await sleep(REVIEW_MS);
-      const user = { username: CALLER };
-      return body.spec.token === TOKEN
-        ? { status: { authenticated: true, user, audiences: ['precision-packer'] } }
+      if (!path.endsWith('/tokenreviews')) return more(path);
+      return o.body?.spec?.token === TOKEN
+        ? { status: { authenticated: true, ...authenticated } }
         : { status: { authenticated: false } };
     },
-  } as unknown as KubeClient;
+  }) as unknown as KubeClient;
+const KNOWN = { user: { username: CALLER }, audiences: ['precision-packer'] };
+
+const servePolicyPort = async (): Promise<void> => {
+  const client = Object.assign(
+    reviewer(KNOWN, () => ({ status: { allowed: true } })),
+    {
+      get: async () => ({ metadata: { name: 'default', uid: 'u', generation: 1 }, spec: {} }),
+    },
+  );
+  const server = createPolicyServer({ client, clusterId: DEFAULT_CLUSTER, log });
+  server.setSecureContext(
+    await issueLeaf(await createAuthority(Date.now(), 1), ['127.0.0.1'], Date.now(), 1),
+  );
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  say({ port: (server.address() as AddressInfo).port });
+};
+
+const servePeerPort = async (): Promise<void> => {
+  const client = reviewer(KNOWN);
   const Take = (call: ServerDuplexStream<TakeRequests, TakeReplies>): void => {
     call.on('data', () => call.write({ replies: [] }));
     call.on('end', () => call.end());
@@ -65,6 +92,10 @@ const servePeerPort = async (): Promise<void> => {
   say({ port: Number(address.split(':')[1]), certificate });
 };
 
-if (process.argv[2] === 'webhook') await serveWebhook();
-else await servePeerPort();
+const SERVERS: ReadonlyMap<string | undefined, () => Promise<void>> = new Map([
+  ['webhook', serveWebhook],
+  ['peers', servePeerPort],
+  ['policies', servePolicyPort],
+]);
+await SERVERS.get(process.argv[2])?.();
 process.on('SIGTERM', () => process.exit(0));

@@ -62,9 +62,9 @@ export const connectStranger = async (place: Place): Promise<Stranger> => {
   };
 };
 
-/** The head of a POST with a JSON body of this length. */
-export const headOf = (path: string, length: number): string =>
-  `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`;
+/** The head of a request with a JSON body of this length; `more` is further header lines, each with its end. */
+export const headOf = (path: string, length: number, method = 'POST', more = ''): string =>
+  `${method} ${path} HTTP/1.1\r\nhost: x\r\n${more}content-type: application/json\r\ncontent-length: ${length}\r\n\r\n`;
 
 /** The status of an answer as it was received; undefined for none. */
 export const statusOf = (answer: string): number | undefined => {
