@@ -59,11 +59,10 @@ const nodeClaimToAdd = z.object({
     annotations: annotationMap.exactOptional(),
   }),
   spec: nodeClaimSpec,
-  alternatives: z
-    .array(alternative)
-    .max(MAX_ATTEMPTS)
-    .exactOptional()
-    .meta({ description: 'What to try, in this order; the first is what the plan was made with.' }),
+  alternatives: z.array(alternative).max(MAX_ATTEMPTS).exactOptional().meta({
+    description:
+      'What to try, in this order; the first is what the plan was made with. What one leaves out of its requirements is as spec has it.',
+  }),
 });
 
 /** What a pod may be evicted past, beyond the plan's aggressive mode. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { NodeClaimToAdd } from '../../api/kinds/rebalanceplan.ts';
 import {
   ARCH,
@@ -90,6 +91,21 @@ const requirementsOf = (options: readonly CompiledOption[]): PlannedRequirement[
   ];
 };
 
+/**
+ * Requirements without those that the claim's own say in the same words, which an alternative is read with; its types are
+ * always named.
+ */
+const withoutOwn = (
+  requirements: readonly PlannedRequirement[],
+  own: readonly PlannedRequirement[],
+): PlannedRequirement[] => {
+  const ofKey = (list: readonly PlannedRequirement[], wanted: string): readonly PlannedRequirement[] =>
+    list.filter(({ key }) => key === wanted);
+  return requirements.filter(
+    ({ key }) => key === INSTANCE_TYPE || !isDeepStrictEqual(ofKey(requirements, key), ofKey(own, key)),
+  );
+};
+
 /** Writes the NodeClaim that Karpenter would write for this node, with the alternatives for further attempts. */
 export const writeNodeClaim = (
   problem: Problem,
@@ -101,10 +117,14 @@ export const writeNodeClaim = (
 ): { readonly claim: NodeClaimToAdd; readonly option: CompiledOption } => {
   const { option, instanceTypeSets } = finder.find(node, limits, MAX_ALTERNATIVES);
   const isOfReservation = option.launchOption.offering.reservation !== undefined;
-  const alternatives = instanceTypeSets.map((options, index) => ({
-    // What an alternative leaves out is as the claim has it.
-    requirements: [...requirementsOf(options), ...(isOfReservation && index > 0 ? [NO_RESERVATION] : [])],
-    priceHourly: formatPrice(itemAt(options, 0).launchOption.price),
+  const asked = instanceTypeSets.map((options, index) => [
+    ...requirementsOf(options),
+    ...(isOfReservation && index > 0 ? [NO_RESERVATION] : []),
+  ]);
+  const own = asked[0] ?? requirementsOf([option]);
+  const alternatives = asked.map((requirements, index) => ({
+    requirements: index === 0 ? requirements : withoutOwn(requirements, own),
+    priceHourly: formatPrice(itemAt(itemAt(instanceTypeSets, index), 0).launchOption.price),
   }));
   const { pool } = option.launchOption;
   const template = pool.spec.template;
@@ -141,7 +161,7 @@ export const writeNodeClaim = (
       },
       spec: {
         nodeClassRef: { ...spec.nodeClassRef },
-        requirements: (alternatives[0]?.requirements ?? requirementsOf([option])).map(copyRequirement),
+        requirements: own.map(copyRequirement),
         resources: {
           requests: Object.fromEntries(
             [...requests]
