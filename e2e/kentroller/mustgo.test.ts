@@ -6,6 +6,7 @@ import { isFinished } from '../../api/plans.ts';
 import { AUTOSCALER_POLICIES, NODE_CLAIMS, NODES, REBALANCE_PLANS } from '../../api/resources.ts';
 import { windowOf } from '../../kentroller/mustgo/expiry.ts';
 import { getOrUndefined, ignoreNotFound } from '../../kube/ignore.ts';
+import { paced } from '../../kube/testing/pace.ts';
 import { until } from '../../kube/testing/until.ts';
 import { cloudOf } from '../ground/aws/cloud.ts';
 import { up } from '../ground/ground.ts';
@@ -25,7 +26,8 @@ const { client } = stage;
 const OLD = 'expires';
 const SPOTS = 'spots';
 const REPLICAS = 3;
-const LIFE_MS = 6 * 60_000;
+/** Long enough for a replacement in order before its end, at the machine's pace. */
+const LIFE_MS = Math.max(6 * 60_000, paced(3 * 60_000));
 const SOON = { timeoutMs: 120_000, everyMs: 300 };
 
 t.teardown(async () => {
@@ -97,7 +99,7 @@ const waitFor = (what: string, claim: string, isSo: () => Promise<boolean>, time
   );
 
 t.test('a node is replaced before it expires, and a spot fallback goes back to spot', async (t) => {
-  await machineWithPods(OLD, { expireAfter: `${LIFE_MS / 1000}s` });
+  await machineWithPods(OLD, { expireAfter: `${Math.ceil(LIFE_MS / 1000)}s` });
   await machineWithPods(SPOTS, {
     capacityTypes: ['spot', 'on-demand'],
     podSpec: { tolerations: [{ key: SPOT, operator: 'Exists' }] },
