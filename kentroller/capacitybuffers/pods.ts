@@ -29,13 +29,17 @@ const replicasOf = ({ status }: CapacityBuffer): number => {
   return isReady ? (status?.replicas ?? 0) : 0;
 };
 
+/** Whether an object can have this name: buffers may name any text, and '..' is no object but another path. Source: IsDNS1123Subdomain. */
+const isObjectName = (name: string): boolean =>
+  name.length <= 253 && /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(name);
+
 /** A workload whose replicas are pods of a template; undefined for one that is not there, or of a kind that nobody scales. */
 export const readWorkload = async (
   { client, signal }: Pick<Looking, 'client' | 'signal'>,
   { apiGroup, kind, name, namespace }: Record<'apiGroup' | 'kind' | 'name' | 'namespace', string>,
 ): Promise<Workload | undefined> => {
   const resource = valueAt(WORKLOADS, kind);
-  if (!resource || (apiGroup !== '' && apiGroup !== 'apps')) return undefined;
+  if (!resource || (apiGroup !== '' && apiGroup !== 'apps') || !isObjectName(name)) return undefined;
   return getOrUndefined(client.get(resource, { name, namespace }, { signal }));
 };
 
@@ -57,7 +61,9 @@ export const readShape = async (
   const unknown = (reason: string, message: string): Shape => ({ kind: 'unknown', reason, message });
   if (spec?.podTemplateRef) {
     const { name } = spec.podTemplateRef;
-    const found = await getOrUndefined(client.get(POD_TEMPLATES, { name, namespace }, { signal }));
+    const found = isObjectName(name)
+      ? await getOrUndefined(client.get(POD_TEMPLATES, { name, namespace }, { signal }))
+      : undefined;
     if (!found?.template)
       return unknown('PodTemplateNotFound', `there is no PodTemplate ${namespace}/${name}`);
     const { generation } = found.metadata;

@@ -248,3 +248,20 @@ t.test('turned off, statuses are taken back, also those of an earlier process', 
   await next.serve(ON, NOTHING);
   t.equal((await found('a')).status?.replicas, 3, 'and back on, they come again');
 });
+
+t.test('a buffer whose names no object can have keeps no other from being served', async (t) => {
+  const names = { up: '..', here: '.', slash: 'app/status', query: 'app?x=1', long: 'x'.repeat(40_000) };
+  for (const [at, name] of Object.entries(names)) {
+    await buffer(`t-${at}`, { podTemplateRef: { name }, replicas: 1 });
+    await buffer(`s-${at}`, { scalableRef: { kind: 'Deployment', name }, percentage: 50 });
+  }
+  await buffer('kind', { scalableRef: { kind: 'x'.repeat(40_000), name: 'app' }, percentage: 50 });
+  await buffer('z-good', { podTemplateRef: { name: 'app' }, replicas: 3 });
+  await server().serve(ON, NOTHING);
+  t.equal((await found('z-good')).status?.replicas, 3);
+  for (const at of Object.keys(names)) {
+    t.match(await said(`t-${at}`), /ReadyForProvisioning=False PodTemplateNotFound/, `template ${at}`);
+    t.match(await said(`s-${at}`), /ReadyForProvisioning=False ScalableRefNotFound/, `workload ${at}`);
+  }
+  t.match(await said('kind'), /ReadyForProvisioning=False ResolutionFailed/);
+});

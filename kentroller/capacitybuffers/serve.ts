@@ -5,7 +5,7 @@ import { CAPACITY_BUFFERS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
-import { isConflict, lacksRight, messageOf } from '../../kube/errors.ts';
+import { isConflict, isNotFound, isTerminal, lacksRight, messageOf } from '../../kube/errors.ts';
 import { ignoreNotFound, ignoreUnserved } from '../../kube/ignore.ts';
 import { bufferRoom } from '../../planner/bufferroom.ts';
 import { type Caches, claimOf } from '../caches.ts';
@@ -164,7 +164,7 @@ export class BufferServer {
     };
   }
 
-  /** Writes a status that says something new; false where another writer has its fields. */
+  /** Writes a status that says something new; false where another writer has its fields, the buffer is gone, or its status is refused. */
   async #write(buffer: CapacityBuffer, status: BufferStatus): Promise<boolean> {
     if (isDeepStrictEqual(status, buffer.status)) return true;
     const { client, log, signal } = this.#o;
@@ -180,8 +180,13 @@ export class BufferServer {
       });
       return true;
     } catch (error) {
-      if (!isConflict(error)) throw error;
-      log.info({ buffer: `${namespace}/${name}`, reason: messageOf(error) }, 'status is left to its writer');
+      const reason = messageOf(error);
+      if (isConflict(error))
+        log.info({ buffer: `${namespace}/${name}`, reason }, 'status is left to its writer');
+      // One buffer keeps no other from being served.
+      else if (isTerminal(error) || isNotFound(error))
+        log.warn({ buffer: `${namespace}/${name}`, reason }, 'status can not be written');
+      else throw error;
       return false;
     }
   }

@@ -1,7 +1,11 @@
+import { shortened } from '../../api/kinds/fit.ts';
 import type { CapacityBuffer, Condition } from '../../api/objects.ts';
 import type { Shape } from './pods.ts';
 
 /** The status of a CapacityBuffer that kentroller serves. Conditions and reasons are those of Karpenter 1.14 and cluster-autoscaler. */
+
+/** Characters of a message: names in a spec may be longer than the API server takes in a condition, which is 32,768 bytes. */
+const LONGEST_MESSAGE = 2_048;
 
 /** What is known of a buffer. */
 export interface BufferFacts {
@@ -85,6 +89,7 @@ export const statusOf = (
       const since = known?.status === each.status ? known.lastTransitionTime : undefined;
       return {
         ...each,
+        message: shortened(each.message, LONGEST_MESSAGE),
         lastTransitionTime: since ?? now,
         ...(generation !== undefined && { observedGeneration: generation }),
       };
