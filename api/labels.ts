@@ -95,6 +95,12 @@ export const NODE_CLAIM = 'autoscaling.cast.ai/placeholder-node-claim';
 export const JOIN_DEADLINE = 'autoscaling.cast.ai/placeholder-join-deadline';
 /** On a node, a selector, a toleration: spot machines, and pods that want them. */
 export const SPOT = 'scheduling.cast.ai/spot';
+/** On a pod, from its workload's template: percent of the workload's pods that go to spot, 0 to 100. */
+export const SPOT_PERCENTAGE = 'scheduling.cast.ai/spot-percentage';
+/** On a pod that the webhook sent to spot or to on-demand: its place in the split, such as spot-3. */
+export const SPOT_PLACE = 'autoscaling.cast.ai/spot-place';
+/** On a pod: which pods of its ReplicaSet go first when it shrinks, the lowest number first. */
+export const POD_DELETION_COST = 'controller.kubernetes.io/pod-deletion-cost';
 /** On an on-demand Node that stands in for spot until there is some, with the value true. */
 export const SPOT_FALLBACK = 'scheduling.cast.ai/spot-fallback';
 /** Values of DRAINING while a plan drains a node. */

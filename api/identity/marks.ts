@@ -47,7 +47,8 @@ export const OUR_MARKS = {
 
 /**
  * Marks that users, or other products of theirs, put on their objects; we remove none of them. Those of scoped mode are on machines
- * that we bought, too, and stay there: the pods that run on them select and tolerate them.
+ * that we bought, too, and stay there: the pods that run on them select and tolerate them. A pod's place in a split of spot and
+ * on-demand stays as long as the affinity that came with it, which no pod can lose.
  */
 export const USER_MARKS: readonly string[] = [
   labels.PLANS_ONLY,
@@ -62,6 +63,8 @@ export const USER_MARKS: readonly string[] = [
   labels.SURGE,
   labels.CANCEL,
   labels.SPOT,
+  labels.SPOT_PERCENTAGE,
+  labels.SPOT_PLACE,
 ];
 
 /** Marks on objects that are ours as a whole and go as a whole: our kinds, and what lives in our namespace. */

@@ -82,6 +82,41 @@ const clusterLimitsOf = (whole: WholeNumber) =>
     ).exactOptional(),
   });
 
+const MAX_RULES = 100;
+const NAMESPACE = /^(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$/;
+
+const spotPodsOf = (whole: WholeNumber) =>
+  z.object({
+    enabled: flag.meta({
+      description: 'Sends new pods to spot or on-demand at admission, by these rules; false by default.',
+    }),
+    mode: z.enum(['preferred', 'required']).exactOptional().meta({
+      description:
+        'preferred, the default: pods for spot run on demand where there is no spot. required: they wait for spot. Pods for on-demand never run on spot.',
+    }),
+    rules: z
+      .array(
+        z.object({
+          namespaces: z
+            .array(z.string().min(1).max(63).regex(NAMESPACE))
+            .min(1)
+            .max(MAX_RULES)
+            .meta({ description: 'Names of namespaces, or * for all but those of the system.' }),
+          percentage: whole(0, 100).meta({
+            description:
+              'Percent of the pods of each workload that go to spot at most; the others go to on-demand.',
+          }),
+          jobs: flag.meta({ description: 'Whether pods of Jobs count, too; false by default.' }),
+        }),
+      )
+      .max(MAX_RULES)
+      .exactOptional()
+      .meta({
+        description:
+          'The first rule that names a namespace counts. The annotation scheduling.cast.ai/spot-percentage on the pods of a workload wins over them.',
+      }),
+  });
+
 const spotInstancesOf = (whole: WholeNumber) =>
   checked(
     z.object({
@@ -106,6 +141,7 @@ const spotInstancesOf = (whole: WholeNumber) =>
       spotDiversityPriceIncreaseLimitPercent: whole(1, 1_000)
         .exactOptional()
         .meta({ description: 'By how much more diverse nodes may cost; 20 by default.' }),
+      spotPods: spotPodsOf(whole).exactOptional(),
     }),
     [
       {

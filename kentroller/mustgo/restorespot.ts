@@ -35,6 +35,7 @@ const buyingOf = (now: PoliciesNow): string | undefined => {
       ? ['pods without a node that ask for spot are bought onto it']
       : []),
     ...(spot?.diversity ? ['workloads are spread over spot pools'] : []),
+    ...(policies?.spotPods ? ['new pods are sent to spot or on-demand by rules'] : []),
   ];
   return kept.length > 0 ? kept.join(', and ') : undefined;
 };

@@ -28,6 +28,7 @@ const NOTHING: Policies = {
   horizontalPodAutoscaler: false,
   unschedulablePods: undefined,
   spotInstances: undefined,
+  spotPods: undefined,
   emptyNodes: undefined,
   evictor: undefined,
 };

@@ -1,12 +1,13 @@
-import { type Features, mergeFeatures } from '../../api/features.ts';
+import type { Features } from '../../api/features.ts';
 import {
   AUTOSCALER_POLICY,
   type AutoscalerPolicy,
   type AutoscalerPolicySpec,
-  autoscalerPolicySpec,
 } from '../../api/kinds/autoscalerpolicy.ts';
+import { mergePolicies } from '../../api/kinds/mergepolicies.ts';
 import { POLICY_DEFAULTS } from '../../api/kinds/nodeconstraints.ts';
 import { valueAt } from '../../api/records/valueat.ts';
+import { type SpotRules, spotRulesOf } from '../../api/spotpods/rules.ts';
 import type { Absence, Cache } from '../../kube/cache/cache.ts';
 
 /** Percent of the workers' cores and memory. */
@@ -48,6 +49,8 @@ export interface Policies {
         readonly diversity: { readonly priceIncreaseLimitPercent: number } | undefined;
       }
     | undefined;
+  /** What the webhook adds to new pods. */
+  readonly spotPods: SpotRules | undefined;
   readonly emptyNodes: { readonly delayMs: number } | undefined;
   /** Settings of the evictor where the policies have any; `enabled` with the switches above it. */
   readonly evictor: NonNullable<NonNullable<AutoscalerPolicySpec['nodeDownscaler']>['evictor']> | undefined;
@@ -148,6 +151,7 @@ const policiesOf = (spec: AutoscalerPolicySpec): Policies => {
     horizontalPodAutoscaler: enabled && spec.horizontalPodAutoscaler?.enabled === true,
     unschedulablePods: on(unschedulablePodsOf(spec.unschedulablePods)),
     spotInstances: on(spotInstancesOf(spec.spotInstances)),
+    spotPods: spotRulesOf(spec),
     emptyNodes: isDownscaling && emptyNodes?.enabled === true ? { delayMs: delaySeconds * 1_000 } : undefined,
     evictor: evictor && { ...evictor, enabled: isDownscaling && evictor.enabled === true },
   };
@@ -172,8 +176,7 @@ export const policiesNow = (view: PolicyView, { policies: features = {} }: Featu
   if (absence !== undefined && absence !== 'unserved' && wasSeen !== false)
     return { known: false, ...NO_DEFAULT[absence] };
   const spec = object?.spec ?? {};
-  const merged = mergeFeatures([{ policies: spec }, { policies: features }]).policies;
-  const read = autoscalerPolicySpec.safeParse(merged ?? {});
+  const read = mergePolicies(spec, { policies: features });
   if (!read.success) {
     const problems = read.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
     const message = `AutoscalerPolicy ${AUTOSCALER_POLICY}, with the features ConfigMap, makes no sense: ${problems}`;

@@ -40,6 +40,7 @@ export const BUYING: Policies = {
     nodeConstraints: undefined,
   },
   spotInstances: undefined,
+  spotPods: undefined,
   emptyNodes: undefined,
   evictor: undefined,
 };

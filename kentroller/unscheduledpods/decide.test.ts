@@ -38,6 +38,7 @@ const OFF: Policies = {
   horizontalPodAutoscaler: false,
   unschedulablePods: undefined,
   spotInstances: undefined,
+  spotPods: undefined,
   emptyNodes: undefined,
   evictor: undefined,
 };
