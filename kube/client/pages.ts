@@ -6,6 +6,8 @@ import { compact } from './requests.ts';
 import type { Sender } from './sender.ts';
 
 const PAGE_SIZE = 500;
+/** See https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches. */
+const METADATA = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
 
 interface Page<T> {
   readonly items?: T[];
@@ -34,6 +36,7 @@ const listOnce = async <T extends KubeObject>(
         fieldSelector: o.fieldSelector,
       }),
       signal: o.signal,
+      ...(o.isMetadataOnly && { accept: METADATA }),
       isRepeatable: true,
     });
     for (const item of page.items ?? []) items.push(item);

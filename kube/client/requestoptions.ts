@@ -19,6 +19,8 @@ export interface ListOptions extends ReadOptions {
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
+  /** Metadata alone, which is a small part of a pod. */
+  readonly isMetadataOnly?: boolean;
 }
 
 export interface WriteOptions {
