@@ -130,6 +130,28 @@ export interface TakeReplies {
   readonly recalled?: readonly string[];
 }
 
+export interface SideRequest {
+  readonly requestUid: string;
+  readonly namespace: string;
+  readonly ownerKind: string;
+  readonly ownerName: string;
+  readonly ownerUid: string;
+  /** Percent of the owner's pods that are on spot, 0 to 100. */
+  readonly spotPercentage: number;
+  /** A selector of labels that all pods of the owner have; empty for all pods of the namespace. */
+  readonly labelSelector: string;
+  /** No pod waits for the reply any more: its place is free again. */
+  readonly givenBack?: boolean;
+}
+
+export interface SideReply {
+  readonly requestUid: string;
+  /** Empty where the owner's pods could not be counted. */
+  readonly side: '' | 'spot' | 'on-demand';
+  readonly index: number;
+  readonly reason: string;
+}
+
 /** How long replies are kept for repeated requests, in milliseconds, and how many at most. */
 export const REPLAYS = { ttlMs: 60_000, maxSize: 10_000 } as const;
 

@@ -28,6 +28,7 @@ import { OWN_TAINTS } from './placement/state.ts';
 import type { Leader } from './scheduler/binding.ts';
 import { followVerbFiles, verbTlsOf } from './scheduler/certificates.ts';
 import { createExtenderServer } from './scheduler/server.ts';
+import { SideCounter } from './sides/counter.ts';
 import { SlotAllocator } from './slotservice/allocator.ts';
 import { createSlotsService } from './slotservice/grpc.ts';
 
@@ -51,6 +52,7 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
   const pods = createCache({ client, resource: PODS, indexes: POD_INDEXES, log, metrics: registry });
   const nodes = createCache({ client, resource: NODES, log, metrics: registry });
   const allocator = new SlotAllocator({ log, now: Date.now });
+  const counter = new SideCounter({ client, log, now: Date.now });
   let leader: Leader | undefined;
   const holdLimits = { timeoutMs: o.pinHoldTimeout, longestMs: o.pinHoldLimit };
   const gateReleaser = new GateReleaser({
@@ -82,7 +84,12 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
     port: o.peerPort,
     callers: peerCallersOf(o, POD_PINNER_WEBHOOK),
     metrics: registry,
-    services: [{ definition: loadPinningServices().slots, implementation: createSlotsService(allocator) }],
+    services: [
+      {
+        definition: loadPinningServices().slots,
+        implementation: createSlotsService(allocator, counter),
+      },
+    ],
     log,
   });
   const app = createExtenderServer({ leader: () => leader, log, ...(tls && { tls }), metrics: registry });
@@ -147,6 +154,7 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
           onState: (next) => {
             leader = next && { state: next, client: fenced, signal: leading, observe: metrics.pinned };
             allocator.lead(next);
+            counter.lead(next);
           },
           now: Date.now,
           enabled,

@@ -5,6 +5,7 @@ import type { Node, Pod } from '../../api/objects.ts';
 import type { TakeReply, TakeRequest } from '../../api/pinning.ts';
 import type { State } from '../../extender/placement/state.ts';
 import { createSlotsService } from '../../extender/slotservice/grpc.ts';
+import { noSides } from '../../extender/testing/slotscene.ts';
 import type { FakeCache } from '../../kube/testing/fakecache.ts';
 import type { SlotPrefetcher } from '../../webhook/slots/prefetcher.ts';
 import { leading, OWNER, request, serve, until } from './slotscene.ts';
@@ -49,7 +50,7 @@ t.test('prefetched slots: two replicas, waves of pods: no slot twice, none left 
   await fc.assert(
     fc.asyncProperty(counts, fc.integer({ min: 0, max: 2 ** 31 }), async (places, seed) => {
       const { allocator, state } = leading(places);
-      const service = createSlotsService(allocator);
+      const service = createSlotsService(allocator, noSides);
       const { dialPrefetcher, close } = await serve(service);
       const take = allocator.take.bind(allocator);
       const asked = new Set<string>();
@@ -97,7 +98,7 @@ t.test('prefetched slots: two replicas, waves of pods: no slot twice, none left 
 
 t.test('prefetched slots that are not used go back', async (t) => {
   const { allocator, state } = leading([400]);
-  const { dialPrefetcher, close } = await serve(createSlotsService(allocator));
+  const { dialPrefetcher, close } = await serve(createSlotsService(allocator, noSides));
   const prefetcher = dialPrefetcher();
   const take = (at: number) => takeFrom(prefetcher, at);
   for (let at = 0; at < 100; at++) t.match(await take(at), { way: 'assign' });
@@ -114,7 +115,7 @@ t.test('prefetched slots that are not used go back', async (t) => {
 
 t.test('a replica that died with prefetched slots is not waited for', async (t) => {
   const { allocator } = leading([100]);
-  const { dialPrefetcher, close } = await serve(createSlotsService(allocator));
+  const { dialPrefetcher, close } = await serve(createSlotsService(allocator, noSides));
   const [dead, living] = [dialPrefetcher(), dialPrefetcher()];
   for (let at = 0; at < 20; at++) await takeFrom(dead, at);
   // Hangs: it reads nothing and answers nothing.

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { TakeReplies, TakeReply, TakeRequest, TakeRequests } from '../../api/pinning.ts';
 import { createSlotsService } from '../../extender/slotservice/grpc.ts';
+import { noSides } from '../../extender/testing/slotscene.ts';
 import type { SlotStream } from '../../webhook/slots/stream.ts';
 import { leading, request, serve, until } from './slotscene.ts';
 
@@ -12,7 +13,7 @@ t.test('two replicas, 500 creations at once, some asked twice: no slot twice, no
   const counts = fc.array(fc.integer({ min: 0, max: 250 }), { minLength: 1, maxLength: 4 });
   await fc.assert(
     fc.asyncProperty(counts, fc.integer({ min: 0, max: 2 ** 31 }), async (places, seed) => {
-      const { dial, close } = await serve(createSlotsService(leading(places).allocator));
+      const { dial, close } = await serve(createSlotsService(leading(places).allocator, noSides));
       const streams = [dial(), dial()];
       const ask = (at: number): Promise<TakeReply> => {
         const stream = streams[((at * 2_654_435_761 + seed) >>> 7) % 2] as SlotStream;
@@ -98,7 +99,7 @@ t.test(
 
 t.test('a leader that leads no more ends the streams of those who ask it', async (t) => {
   const { allocator } = leading([1]);
-  const { dial, close } = await serve(createSlotsService(allocator));
+  const { dial, close } = await serve(createSlotsService(allocator, noSides));
   let ends = 0;
   const stream = dial(() => ends++);
   t.match(await stream.take(request('r'), 5_000), { way: 'assign' });

@@ -5,6 +5,7 @@ import { isLive } from '../../api/pods.ts';
 import type { Pin } from '../../planner/pinning/pinpolicy.ts';
 import { choosePinFor } from './choosepin.ts';
 import { isSlotFor, type Slot, slotsOf } from './slotcount.ts';
+import { inOrderFor } from './slotorder.ts';
 import { creationOrderOf, type State } from './state.ts';
 
 /** How long a granted slot is kept for a pod that does not appear, because its creation failed or was a dry run. */
@@ -15,8 +16,6 @@ const MAX_PREFETCHED = 64;
 const FREE_PER_PREFETCHED = 4;
 
 const acceptsPod = ({ intent }: Slot, pod: Pod): boolean => isSlotFor(intent, pod);
-
-const byMostFree = (a: Slot, b: Slot): number => b.free - a.free;
 
 /** Why an owner's slots are of no use to a pod that is created now. */
 const noSlotReason = (own: readonly Slot[]): string => {
@@ -68,7 +67,8 @@ const allocateFrom = (state: State, slotRequest: SlotRequest, slots: readonly Sl
   const own = slots.filter((slot) => acceptsPod(slot, slotRequest.pod));
   let reason = noSlotReason(own);
   let fallback: { readonly intent: Intent; readonly pin: Pin } | undefined;
-  for (const { intent } of own.filter(({ free }) => free > 0).sort(byMostFree)) {
+  const free = own.filter((slot) => slot.free > 0);
+  for (const { intent } of inOrderFor(state, slotRequest.pod, free)) {
     const pin = choosePinFor(state, intent, slotRequest.pod, 'admission', slotRequest.isCoexisting);
     if (pin.way === 'assign') return assumeGrant(state, slotRequest, intent, pin);
     if (pin.way === 'hold' && !state.assumedPods.isAvoided(intent.id)) fallback ??= { intent, pin };
@@ -184,9 +184,11 @@ export const assignPendingPods = (
   for (const pod of others) {
     const free = slots
       .filter((entry) => entry.free > 0 && acceptsPod(entry.slot, pod))
-      .sort((a, b) => b.free - a.free);
-    const fitting = free.find(({ slot }) => choosePinFor(state, slot.intent, pod, 'pending').way !== 'leave');
-    assign(pod, fitting);
+      .map((entry) => ({ intent: entry.slot.intent, free: entry.free, entry }));
+    const fitting = inOrderFor(state, pod, free).find(
+      ({ intent }) => choosePinFor(state, intent, pod, 'pending').way !== 'leave',
+    );
+    assign(pod, fitting?.entry);
   }
   return matches;
 };

@@ -1,5 +1,7 @@
 import { type ServerDuplexStream, status, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { TakeReplies, TakeReply, TakeRequest, TakeRequests } from '../../api/pinning.ts';
+import type { SideCounter } from '../sides/counter.ts';
+import { createSidesCall } from '../sides/grpc.ts';
 import { NO_LEADER, type SlotAllocator } from './allocator.ts';
 
 /** Longest delay of other requests by a webhook replica that hangs: the others return slots at once. */
@@ -115,7 +117,10 @@ class SlotStreams {
 }
 
 /** The Slots service of pinning.proto. */
-export const createSlotsService = (allocator: SlotAllocator): UntypedServiceImplementation => {
+export const createSlotsService = (
+  allocator: SlotAllocator,
+  counter: SideCounter,
+): UntypedServiceImplementation => {
   const streams = new SlotStreams(allocator);
-  return { Take: (call: Call) => streams.serve(call) };
+  return { Take: (call: Call) => streams.serve(call), ChooseSides: createSidesCall(counter) };
 };

@@ -3,6 +3,7 @@ import t from 'tap';
 import type { TakeReplies, TakeRequests } from '../../api/pinning.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { createScene, nodeOf, OWNER, podOf, slotsIntentOf } from '../testing/scene.ts';
+import { noSides } from '../testing/slotscene.ts';
 import { SlotAllocator } from './allocator.ts';
 import { createSlotsService } from './grpc.ts';
 
@@ -45,7 +46,7 @@ const open = () => {
     now: scene.state.now,
   });
   const call = new FakeCall();
-  const service = createSlotsService(allocator);
+  const service = createSlotsService(allocator, noSides);
   allocator.lead(scene.state);
   scene.advance(1_000);
   (service.Take as unknown as (call: FakeCall) => void)(call);

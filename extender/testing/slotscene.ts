@@ -9,10 +9,18 @@ import { memoizeRequests } from '../../planner/scheduling/fit.ts';
 import { IntentStore } from '../intents/store.ts';
 import { AssumedPods } from '../placement/assumedpods.ts';
 import type { State } from '../placement/state.ts';
+import { SideCounter } from '../sides/counter.ts';
 
 /** A leader's state with slots of one owner, and its clock. */
 
 export const log = createLogger({ component: 'slots', level: 'silent' });
+
+/** Counts nothing: it never leads. */
+export const noSides = new SideCounter({
+  client: { list: () => Promise.reject(new Error('nobody lists')) },
+  log,
+  now: Date.now,
+});
 
 export const owner = {
   apiVersion: 'apps/v1',
