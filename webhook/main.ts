@@ -3,7 +3,12 @@ import { Registry } from 'prom-client';
 import { PIN_GATE, POD_PINNER_WEBHOOK, POD_PINNER_WEBHOOK_KEEPER, PREPARING_TAINT } from '../api/labels.ts';
 import { isRunning } from '../api/plans.ts';
 import { controllerOf } from '../api/pods.ts';
-import { MUTATING_WEBHOOK_CONFIGURATIONS, REBALANCE_PLANS, SECRETS } from '../api/resources.ts';
+import {
+  AUTOSCALER_POLICIES,
+  MUTATING_WEBHOOK_CONFIGURATIONS,
+  REBALANCE_PLANS,
+  SECRETS,
+} from '../api/resources.ts';
 import { linkedController } from '../kube/abort.ts';
 import { createCache } from '../kube/cache/cache.ts';
 import { connect } from '../kube/client/client.ts';
@@ -27,6 +32,7 @@ import { type Options, options } from './options.ts';
 import { indexMovedOwners, trimPlan } from './planindex.ts';
 import { createWebhookServer } from './server.ts';
 import { SlotsClient } from './slots/client.ts';
+import { readSpotRules } from './spot/rules.ts';
 
 const NAME = POD_PINNER_WEBHOOK;
 /** Time for the gate releaser to finish at shutdown. */
@@ -45,6 +51,9 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     onProblem: countProblems(registry),
   });
   const reviews = counter(registry, 'pod_pinner_webhook_reviews_total', 'Reviews answered', ['outcome']);
+  const sides = counter(registry, 'pod_pinner_webhook_sides_total', 'Reviews of pods for spot or on-demand', [
+    'outcome',
+  ]);
   const shutdown = new AbortController();
   const { signal } = shutdown;
   const client = connect({
@@ -61,6 +70,7 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     namespace: o.podNamespace,
     fieldSelector: `metadata.name=${o.leafSecret}`,
   });
+  const policies = createCache({ ...common, resource: AUTOSCALER_POLICIES, isOptional: true });
   const plans = createCache({ ...common, resource: REBALANCE_PLANS, trim: trimPlan });
   const configurations = createCache({
     ...common,
@@ -131,6 +141,14 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
       log,
       observe: (outcome) => reviews.inc({ outcome }),
     },
+    spot: {
+      ownNamespace: o.podNamespace,
+      schedulers: o.schedulerNames,
+      rules: readSpotRules(policies, features.current),
+      choose: slots.choose,
+      log,
+      observe: (outcome) => sides.inc({ outcome }),
+    },
   });
 
   let servedLeaf: Leaf | undefined;
@@ -159,7 +177,7 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
   };
 
   const health = await serveHealth({ port: o.healthPort, host: o.host, ready, registry, log });
-  for (const cache of [leaves, plans, configurations]) cache.start(signal);
+  for (const cache of [leaves, plans, policies, configurations]) cache.start(signal);
   if (o.coexistence === 'auto') otherConfigurations.start(signal);
   const releasing = gateReleaser.run(signal);
   await server.app.listen({ host: o.host, port: o.port });

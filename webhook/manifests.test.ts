@@ -29,17 +29,19 @@ t.test(
   'the API server does without us after 3 s, and calls again when other webhooks changed the pod',
   async (t) => {
     const [configuration] = read('configuration.yaml');
-    t.match(configuration?.webhooks, [
-      {
-        failurePolicy: 'Ignore',
-        reinvocationPolicy: 'IfNeeded',
-        sideEffects: 'NoneOnDryRun',
-        timeoutSeconds: 3,
-        admissionReviewVersions: ['v1', 'v1beta1'],
-        namespaceSelector: {
-          matchExpressions: [{ operator: 'NotIn', values: ['kube-system', 'kube-node-lease'] }],
-        },
+    const careful = {
+      failurePolicy: 'Ignore',
+      reinvocationPolicy: 'IfNeeded',
+      sideEffects: 'NoneOnDryRun',
+      timeoutSeconds: 3,
+      admissionReviewVersions: ['v1', 'v1beta1'],
+      namespaceSelector: {
+        matchExpressions: [{ operator: 'NotIn', values: ['kube-system', 'kube-node-lease'] }],
       },
+    };
+    t.match(configuration?.webhooks, [
+      { name: 'spot.autoscaling.cast.ai', ...careful },
+      { name: 'pin.autoscaling.cast.ai', ...careful },
     ]);
     t.notMatch(
       JSON.stringify(configuration),
@@ -56,10 +58,17 @@ t.test(
       MutatingWebhookConfiguration)[];
     t.ok(configuration);
     if (!configuration) return;
-    t.same(decideMatchConditions(configuration, false), [], 'our condition is set already');
-    const [, enabling] = decideMatchConditions(configuration, true);
-    t.match(enabling, { path: '/webhooks/0/matchConditions' });
+    t.same(
+      decideMatchConditions(configuration, { pins: false, sides: false }),
+      [],
+      'our condition is set already',
+    );
+    const [, enabling] = decideMatchConditions(configuration, { pins: true, sides: false });
+    t.match(enabling, { path: '/webhooks/1/matchConditions' });
     t.notMatch(JSON.stringify(enabling), /a-plan-runs/);
+    const [, asking] = decideMatchConditions(configuration, { pins: false, sides: true });
+    t.match(asking, { path: '/webhooks/0/matchConditions' });
+    t.notMatch(JSON.stringify(asking), /spot-rules-are-in-force/);
   },
 );
 

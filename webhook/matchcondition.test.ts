@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { MutatingWebhookConfiguration } from '../api/objects.ts';
-import { decideMatchConditions, NEVER_MATCHES } from './matchcondition.ts';
+import { decideMatchConditions, NEVER_MATCHES, NO_SPOT_RULES } from './matchcondition.ts';
 
 const OTHER = { name: 'has-a-controller', expression: 'true' };
 
@@ -33,5 +33,27 @@ const rows: readonly (readonly [string, MutatingWebhookConfiguration, boolean, r
   ['a plan runs, without our condition: nothing changes', configuration(OTHER), true, []],
 ];
 for (const [sentence, current, isRunning, operations] of rows) {
-  t.test(sentence, async (t) => t.same(decideMatchConditions(current, isRunning), operations));
+  t.test(sentence, async (t) =>
+    t.same(decideMatchConditions(current, { pins: isRunning, sides: !isRunning }), operations),
+  );
 }
+
+t.test('the webhook for sides is called while rules are in force, plans or not', async (t) => {
+  const spot = { name: 'spot.w', clientConfig: {} };
+  const both = (...conditions: readonly object[]): MutatingWebhookConfiguration => ({
+    metadata: { name: 'c', resourceVersion: '7' },
+    webhooks: [
+      { ...spot, matchConditions: conditions },
+      { name: 'w', clientConfig: {}, matchConditions: [NEVER_MATCHES] },
+    ],
+  });
+  const off = { pins: false, sides: false };
+  t.same(decideMatchConditions(both(OTHER, NO_SPOT_RULES), off), []);
+  t.same(decideMatchConditions(both(OTHER, NO_SPOT_RULES), { ...off, sides: true }), set(OTHER));
+  t.same(decideMatchConditions(both(OTHER), off), set(OTHER, NO_SPOT_RULES));
+  t.same(
+    decideMatchConditions(both(OTHER, NEVER_MATCHES), { ...off, sides: true }),
+    set(OTHER),
+    'the condition that a keeper of an earlier release gave it goes',
+  );
+});

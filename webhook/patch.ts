@@ -7,7 +7,7 @@ import { type JsonPatchOperation, jsonPointer } from './jsonpatch.ts';
 
 type MetadataField = 'labels' | 'annotations';
 
-const setEntries = (
+export const setEntries = (
   { metadata }: Pod,
   field: MetadataField,
   wanted: Readonly<Record<string, string>>,
@@ -20,7 +20,7 @@ const setEntries = (
   return missing.map(([key, value]) => ({ op: 'add', path: jsonPointer('metadata', field, key), value }));
 };
 
-const removeEntries = (
+export const removeEntries = (
   { metadata }: Pod,
   field: MetadataField,
   keys: readonly string[],

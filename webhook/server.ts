@@ -15,9 +15,11 @@ import { HttpDoor } from '../kube/doors/httpdoor.ts';
 import { JsonScan } from '../kube/doors/jsonscan.ts';
 import type { DoorLimits } from '../kube/doors/limits.ts';
 import { messageOf } from '../kube/errors.ts';
+import { spotPathOf } from './certificates/path.ts';
 import type { KeyPair } from './certificates/x509.ts';
 import { type Admission, mutate } from './mutate.ts';
 import { InvalidReviewError } from './review.ts';
+import { mutateForSpot, type SpotAdmission } from './spot/mutate.ts';
 
 // Requests to the API server, and so the pods in reviews, are limited to 3 MiB.
 const BODY_BYTES = 3 * 1024 * 1024;
@@ -30,7 +32,7 @@ export interface WebhookServer {
   readonly app: FastifyInstance<Server, IncomingMessage, ServerResponse, FastifyBaseLogger>;
   /** Serves new connections with this certificate; open ones stay. */
   setCertificate(leaf: KeyPair): void;
-  /** Answers calls at these paths, and 404 at all others. */
+  /** Answers calls at these paths, and with their suffix those for sides, and 404 at all others. */
   setPaths(paths: readonly string[]): void;
   /** Closes each connection after its next answer, so that callers move to another replica. */
   startDraining(): void;
@@ -39,11 +41,12 @@ export interface WebhookServer {
 /** The admission server over TLS. Handshakes fail until a certificate is set, and nothing is served without a path. */
 export const createWebhookServer = (o: {
   readonly admission: Admission;
+  readonly spot: SpotAdmission;
   readonly log: Logger;
   readonly limits?: Partial<DoorLimits>;
   readonly metrics?: Registry;
 }): WebhookServer => {
-  const { admission, log, metrics } = o;
+  const { admission, spot, log, metrics } = o;
   let isDraining = false;
   const door = new HttpDoor({
     name: 'webhook',
@@ -82,15 +85,20 @@ export const createWebhookServer = (o: {
     if (isDraining) reply.header('connection', 'close');
     done();
   });
-  let paths: ReadonlySet<string> = new Set();
+  const forPins = (body: unknown): Promise<string> => mutate(admission, body);
+  let answers: ReadonlyMap<string, (body: unknown) => Promise<string>> = new Map();
+  const answerAt = (url: string) => {
+    const end = url.indexOf('?');
+    return answers.get(end < 0 ? url : url.slice(0, end));
+  };
   // Before the body is read: a stranger who does not know the path costs a few bytes.
   app.addHook('onRequest', async ({ url }, reply) => {
-    const end = url.indexOf('?');
-    if (paths.has(end < 0 ? url : url.slice(0, end))) return;
+    if (answerAt(url)) return;
     return reply.code(404).header('connection', 'close').send({ message: 'nothing is served here' });
   });
-  app.post('*', async ({ body }, reply) => {
-    const text = await mutate(admission, body);
+  app.post('*', async ({ url, body }, reply) => {
+    // A path that went while the body came is answered as before.
+    const text = await (answerAt(url) ?? forPins)(body);
     reply.header('content-type', 'application/json');
     return text;
   });
@@ -102,8 +110,13 @@ export const createWebhookServer = (o: {
   return {
     app,
     setCertificate: ({ cert, key }) => app.server.setSecureContext({ cert, key, minVersion: 'TLSv1.2' }),
-    setPaths: (next) => {
-      paths = new Set(next);
+    setPaths: (paths) => {
+      answers = new Map(
+        paths.flatMap((path) => [
+          [path, forPins],
+          [spotPathOf(path), (body) => mutateForSpot(spot, body)],
+        ]),
+      );
     },
     startDraining: () => {
       isDraining = true;

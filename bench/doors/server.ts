@@ -19,6 +19,13 @@ const say = (line: object): void => void process.stdout.write(`listening ${JSON.
 const serveWebhook = async (): Promise<void> => {
   const server = createWebhookServer({
     log,
+    spot: {
+      ownNamespace: 'castai-agent',
+      rules: () => undefined,
+      choose: () => Promise.reject(new Error('no rules are in force')),
+      log,
+      observe: () => {},
+    },
     admission: {
       ownNamespace: 'castai-agent',
       isOwnerMoved: () => false,

@@ -194,7 +194,9 @@ export const podPinner = (): Chart => {
         name: 'webhook.namespaceSelector',
         description: 'Namespaces whose new pods the webhook is asked about.',
         schema: z.looseObject({}),
-        places: [block(`MutatingWebhookConfiguration/${WEBHOOK}`, ['webhooks', 0, 'namespaceSelector'])],
+        places: [0, 1].map((at) =>
+          block(`MutatingWebhookConfiguration/${WEBHOOK}`, ['webhooks', at, 'namespaceSelector']),
+        ),
       },
       ...workloadValues(WORKLOADS[2] as Workload),
       ...schedulerValues(configuration.name),
@@ -204,7 +206,8 @@ export const podPinner = (): Chart => {
 read from the Secret \`${NAME}\`, and the files of \`VERBS_CERT_FILE\` and its neighbours from the Secret \`${NAME}-verbs\`; this chart makes
 neither. Install the chart \`precision-packer-crds\` first.
 
-The MutatingWebhookConfiguration is completed by the keeper, which owns its certificate, its path and the condition \`a-plan-runs\`.`,
+The MutatingWebhookConfiguration is completed by the keeper, which owns its certificate, its paths and the conditions \`a-plan-runs\` and
+\`spot-rules-are-in-force\`.`,
     notes: `The pod pinner waits for plans of castai-kentroller, or of a planner outside (settings.GRPC_URL).
 `,
   };

@@ -19,7 +19,7 @@ import { plannedSides } from './plannedsides.ts';
 
 /** The time in which pods appear that the previous leader gave places to. */
 const CATCH_UP_MS = 1_000;
-const LIST_MS = 2_000;
+const LIST_MS = 5_000;
 /** Owners whose pods are listed at once; what comes on top passes without a side. */
 const MAX_OWNERS = 64;
 /** Pods of one owner that wait for a list. */

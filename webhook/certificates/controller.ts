@@ -66,10 +66,10 @@ const writeBundle = async (
 ): Promise<void> => {
   const configuration = p.configurations.get(p.configurationName);
   const value = Buffer.from(bundle).toString('base64');
-  const operations = (configuration?.webhooks ?? []).flatMap(({ name, clientConfig }, index) => [
-    { op: 'test', path: `/webhooks/${index}/name`, value: name },
+  const operations = (configuration?.webhooks ?? []).flatMap((webhook, index) => [
+    { op: 'test', path: `/webhooks/${index}/name`, value: webhook.name },
     { op: 'add', path: `/webhooks/${index}/clientConfig/caBundle`, value },
-    ...(path === '' ? [] : pathPatch(`/webhooks/${index}/clientConfig`, clientConfig, path)),
+    ...(path === '' ? [] : pathPatch(`/webhooks/${index}/clientConfig`, webhook, path)),
   ]);
   const ref = { name: p.configurationName };
   await p.client.patch(MUTATING_WEBHOOK_CONFIGURATIONS, ref, operations, { type: 'json', signal });

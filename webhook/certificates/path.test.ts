@@ -40,7 +40,29 @@ t.test('the path of a configuration is read and written for Services and for URL
   t.equal(commonPathOf(configurationOf({ service }, { url: 'https://host:8443/b' })), '', 'they differ');
   t.equal(commonPathOf(configurationOf({ service: { ...service, path: undefined as never } })), '');
   t.equal(commonPathOf(undefined), '');
-  t.match(pathPatch('/w', { service }, '/b'), [{ op: 'add', path: '/w/service/path', value: '/b' }]);
+  t.match(pathPatch('/w', { name: 'w', clientConfig: { service } }, '/b'), [
+    { op: 'add', path: '/w/service/path', value: '/b' },
+  ]);
   const url = 'https://host:8443/a';
-  t.match(pathPatch('/w', { url }, '/b'), [{ op: 'add', path: '/w/url', value: 'https://host:8443/b' }]);
+  t.match(pathPatch('/w', { name: 'w', clientConfig: { url } }, '/b'), [
+    { op: 'add', path: '/w/url', value: 'https://host:8443/b' },
+  ]);
 });
+
+t.test(
+  'the webhook for sides is called at the same path with a suffix, or the path is written',
+  async (t) => {
+    const at = (pins: string, sides: string) => ({
+      metadata: { name: 'c' },
+      webhooks: [
+        { name: 'spot.w', clientConfig: { url: `https://host${sides}` } },
+        { name: 'w', clientConfig: { url: `https://host${pins}` } },
+      ],
+    });
+    t.equal(commonPathOf(at('/a', '/a/spot')), '/a');
+    t.equal(commonPathOf(at('/a', '/b/spot')), '');
+    t.equal(commonPathOf(at('/a', '/a')), '', 'as a keeper of an earlier release wrote it');
+    const clientConfig = { service: { name: 's', namespace: 'n' } };
+    t.match(pathPatch('/w', { name: 'spot.w', clientConfig }, '/b'), [{ value: '/b/spot' }]);
+  },
+);

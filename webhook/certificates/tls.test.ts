@@ -28,6 +28,13 @@ const sink = new Writable({
 const log = pino({}, sink);
 const server = createWebhookServer({
   log,
+  spot: {
+    ownNamespace: 'castai-agent',
+    rules: () => undefined,
+    choose: () => Promise.reject(new Error('no rules are in force')),
+    log,
+    observe: () => {},
+  },
   admission: {
     ownNamespace: 'castai-agent',
     isOwnerMoved: () => false,

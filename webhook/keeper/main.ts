@@ -1,6 +1,11 @@
 import { hostname } from 'node:os';
 import { POD_PINNER_WEBHOOK_KEEPER } from '../../api/labels.ts';
-import { MUTATING_WEBHOOK_CONFIGURATIONS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
+import {
+  AUTOSCALER_POLICIES,
+  MUTATING_WEBHOOK_CONFIGURATIONS,
+  REBALANCE_PLANS,
+  SECRETS,
+} from '../../api/resources.ts';
 import { createCache } from '../../kube/cache/cache.ts';
 import { connect } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
@@ -13,6 +18,7 @@ import { isPinningAtAdmissionEnabled } from '../admissionoptions.ts';
 import { createCertificateController } from '../certificates/controller.ts';
 import { createMatchConditionController } from '../matchcondition.ts';
 import { trimPlan } from '../planindex.ts';
+import { readSpotRules } from '../spot/rules.ts';
 import { type Options, options } from './options.ts';
 
 const NAME = POD_PINNER_WEBHOOK_KEEPER;
@@ -43,6 +49,7 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
       namespace: o.podNamespace,
       fieldSelector: `metadata.name=${name}`,
     });
+  const policies = createCache({ ...common, resource: AUTOSCALER_POLICIES, isOptional: true });
   const plans = createCache({ ...common, resource: REBALANCE_PLANS, trim: trimPlan });
   const configurations = createCache({
     ...common,
@@ -57,7 +64,8 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
     name: o.dynamicConfigMapName,
     signal,
   });
-  for (const cache of [plans, configurations]) cache.start(signal);
+  const spotRules = readSpotRules(policies, features.current);
+  for (const cache of [plans, policies, configurations]) cache.start(signal);
   try {
     await runElected({
       client,
@@ -94,6 +102,8 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
               configurations,
               isEnabled: () => isPinningAtAdmissionEnabled(features.current(), o),
               configMaps,
+              hasSpotRules: () => spotRules() !== undefined,
+              policies,
               log,
             }),
           ],

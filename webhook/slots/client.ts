@@ -1,7 +1,14 @@
-import { loadPinningServices, type TakeReply, type TakeRequest } from '../../api/pinning.ts';
+import {
+  loadPinningServices,
+  type SideReply,
+  type SideRequest,
+  type TakeReply,
+  type TakeRequest,
+} from '../../api/pinning.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { dialPeer, findPeer, type PeerTarget } from '../../kube/grpc/peer.ts';
 import { SlotPrefetcher } from './prefetcher.ts';
+import { SideStream } from './sidestream.ts';
 import { type GrpcSlotsClient, SlotStream } from './stream.ts';
 
 /**
@@ -9,6 +16,9 @@ import { type GrpcSlotsClient, SlotStream } from './stream.ts';
  * `templateKey` is equal for pods of one template, undefined where a prefetched slot won't do.
  */
 export type TakeSlot = (request: TakeRequest, templateKey: string | undefined) => Promise<TakeReply>;
+
+/** Asks the pod pinner's leader for the side of a pod; throws when there is no leader or its answer is late. */
+export type ChooseSide = (request: SideRequest) => Promise<SideReply>;
 
 /** Age at which the leader is looked up again, in the background. */
 const LEADER_TTL_MS = 5_000;
@@ -21,6 +31,7 @@ interface Connection {
   readonly target: PeerTarget;
   readonly stream: SlotStream;
   readonly prefetcher: SlotPrefetcher;
+  readonly sides: SideStream;
   readonly close: () => void;
 }
 
@@ -52,20 +63,27 @@ export class SlotsClient {
   }
 
   /** Tries once; the timeout covers finding the leader as well. */
-  readonly take: TakeSlot = async (request, templateKey) => {
+  readonly take: TakeSlot = (request, templateKey) =>
+    this.#ask(({ prefetcher }, timeoutMs) => prefetcher.take(request, templateKey, timeoutMs));
+
+  /** Tries once, like take. */
+  readonly choose: ChooseSide = (request) =>
+    this.#ask(({ sides }, timeoutMs) => sides.choose(request, timeoutMs));
+
+  async #ask<T>(ask: (connection: Connection, timeoutMs: number) => Promise<T>): Promise<T> {
     const { timeoutMs, now } = this.#o;
     const current = this.#connection;
-    if (!current) return this.#connectAndTake(request, templateKey);
+    if (!current) return this.#connectAndAsk(ask);
     if (now() - this.#foundAt >= LEADER_TTL_MS) void this.#findLeader().catch(() => {});
     try {
-      return await current.prefetcher.take(request, templateKey, timeoutMs);
+      return await ask(current, timeoutMs);
     } catch (error) {
       // The next request looks the leader up: this one may have lost its Lease, or hang.
       this.#foundAt = 0;
       if (current.stream.silentMs >= SILENCE_LIMIT_MS) this.#abandon(current);
       throw error;
     }
-  };
+  }
 
   /** Connects to the leader, so that the first pod does not wait for it. */
   async connect(): Promise<void> {
@@ -85,7 +103,7 @@ export class SlotsClient {
     setTimeout(connection.close, this.#o.timeoutMs).unref();
   }
 
-  async #connectAndTake(request: TakeRequest, templateKey: string | undefined): Promise<TakeReply> {
+  async #connectAndAsk<T>(ask: (connection: Connection, timeoutMs: number) => Promise<T>): Promise<T> {
     const { timeoutMs, now } = this.#o;
     const deadline = now() + timeoutMs;
     const { promise: timeout, reject } = Promise.withResolvers<never>();
@@ -94,8 +112,8 @@ export class SlotsClient {
       timeoutMs,
     );
     try {
-      const { prefetcher } = await Promise.race([this.#findLeader(), timeout]);
-      return await prefetcher.take(request, templateKey, Math.max(1, deadline - now()));
+      const connection = await Promise.race([this.#findLeader(), timeout]);
+      return await ask(connection, Math.max(1, deadline - now()));
     } finally {
       clearTimeout(timer);
     }
@@ -140,12 +158,15 @@ export class SlotsClient {
       onRecall: (ownerUid) => prefetcher.recall(ownerUid),
     });
     const prefetcher = new SlotPrefetcher(stream, this.#o.now);
+    const sides = new SideStream(client);
     const connection: Connection = {
       target,
       stream,
       prefetcher,
+      sides,
       close: () => {
         stream.close();
+        sides.close();
         client.close();
       },
     };

@@ -1,9 +1,17 @@
 import type { Client, ClientDuplexStream } from '@grpc/grpc-js';
-import type { TakeReplies, TakeReply, TakeRequest, TakeRequests } from '../../api/pinning.ts';
+import type {
+  SideReply,
+  SideRequest,
+  TakeReplies,
+  TakeReply,
+  TakeRequest,
+  TakeRequests,
+} from '../../api/pinning.ts';
 
 /** The gRPC client of the Slots service, api/pinning.proto. */
 export interface GrpcSlotsClient extends Client {
   Take(): ClientDuplexStream<TakeRequests, TakeReplies>;
+  ChooseSides(): ClientDuplexStream<SideRequest, SideReply>;
 }
 
 interface PendingRequest {

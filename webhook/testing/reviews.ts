@@ -1,5 +1,6 @@
 import type { Pod } from '../../api/objects.ts';
-import type { TakeReply, TakeRequest } from '../../api/pinning.ts';
+import type { SideReply, SideRequest, TakeReply, TakeRequest } from '../../api/pinning.ts';
+import type { SpotRules } from '../../api/spotpods/rules.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import type { DoorLimits } from '../../kube/doors/limits.ts';
 import { createWebhookServer } from '../server.ts';
@@ -57,9 +58,26 @@ export const createTestServer = (limits: Partial<DoorLimits> = {}) => {
   const templateKeys: (string | undefined)[] = [];
   const outcomes: string[] = [];
   const pinner: { reply: TakeReply | Error } = { reply: new Error('the test sets no reply') };
+  const sides: {
+    rules: SpotRules | undefined;
+    reply: Omit<SideReply, 'requestUid'> | Error;
+    readonly requests: SideRequest[];
+    readonly outcomes: string[];
+  } = { rules: undefined, reply: new Error('the test sets no side'), requests: [], outcomes: [] };
   const server = createWebhookServer({
     log,
     limits,
+    spot: {
+      ownNamespace: OWN_NAMESPACE,
+      rules: () => sides.rules,
+      choose: async (request) => {
+        sides.requests.push(request);
+        if (sides.reply instanceof Error) throw sides.reply;
+        return { requestUid: request.requestUid, ...sides.reply };
+      },
+      log,
+      observe: (outcome) => sides.outcomes.push(outcome),
+    },
     admission: {
       ownNamespace: OWN_NAMESPACE,
       isOwnerMoved: ({ uid }) => uid === 'moved',
@@ -76,12 +94,12 @@ export const createTestServer = (limits: Partial<DoorLimits> = {}) => {
   });
   const path = '/mutate/known-to-the-api-server';
   server.setPaths([path]);
-  const post = (payload: object | string) =>
+  const post = (payload: object | string, suffix = '') =>
     server.app.inject({
       method: 'POST',
-      url: `${path}?timeout=3s`,
+      url: `${path}${suffix}?timeout=3s`,
       payload,
       headers: { 'content-type': 'application/json' },
     });
-  return { server, pinner, requests, templateKeys, outcomes, post, path };
+  return { server, pinner, requests, templateKeys, outcomes, sides, post, path };
 };
