@@ -23,6 +23,7 @@ import { withinConstraints } from './constraints.ts';
 import { onSpotIfAsked } from './onspot.ts';
 import { expectedPodsOf, type Purchase, purchasesOf } from './purchase.ts';
 import { type Request, searchForPods } from './search.ts';
+import { withSides } from './sides.ts';
 import { withinTheirQuotas } from './withinquotas.ts';
 
 const SEED = 1;
@@ -72,7 +73,12 @@ const planningSnapshot = async (
   const asBought = (all: readonly Pod[]): readonly Pod[] =>
     policies.spotInstances ? all.map(onSpotIfAsked) : all;
   const counted = countedOf(await comingPods(o, replicas, whole.replicaSets));
-  const coming = asBought(await withinTheirQuotas(o, counted));
+  const sided = withSides(await withinTheirQuotas(o, counted), {
+    ...whole,
+    rules: policies.spotPods,
+    schedulers: o.schedulers,
+  });
+  const coming = asBought(sided);
   const real = new Set(o.caches.pods.by(UNASSIGNED, '').map(podName));
   const pending = whole.pods.filter((pod) => !pod.spec.nodeName);
   const served = new Set(servedChunks(o, policies, plans).map(podName));

@@ -1,4 +1,6 @@
+import { SPOT_PERCENTAGE } from '../../../api/labels.ts';
 import type { OwnerReference, Pod, ReplicaSet } from '../../../api/objects.ts';
+import { valueAt } from '../../../api/records/valueat.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
 import { lacksRight } from '../../../kube/errors.ts';
 import { readWorkload, virtualPods } from '../../capacitybuffers/pods.ts';
@@ -48,12 +50,14 @@ const podsOf = async (
   const owner: Owner = set
     ? { ...self, kind: 'ReplicaSet', name: set.metadata.name, uid: set.metadata.uid ?? '' }
     : self;
+  const share = valueAt(template.metadata?.annotations, SPOT_PERCENTAGE);
   const metadata = {
     // Two owners of one name have pods of their own.
     name: `${owner.name}:${owner.uid}:to-come`,
     namespace,
     uid: `${owner.uid}:to-come`,
     ownerReferences: [{ ...owner, controller: true }],
+    ...(share !== undefined && { annotations: { [SPOT_PERCENTAGE]: share } }),
   };
   return virtualPods(metadata, { ...template, spec: { ...template.spec, priority: PRIORITY } }, count);
 };
