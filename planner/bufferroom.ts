@@ -16,14 +16,13 @@ export interface BufferRoom {
 }
 
 /**
- * Finds room for pods that nobody starts (`room`) on nodes that stand or start, beside all pods that wait and `others`. Nodes that are
- * `kept` for them come first, so that the same ones keep it while they can. Throws a QuantityError.
+ * Finds room for pods that nobody starts (`room`) on nodes that stand or start, beside all pods that wait; headroom comes
+ * after them. Nodes that are `kept` for them come first, so that the same ones keep it while they can. Throws a QuantityError.
  */
 export const bufferRoom = (
   snapshot: Snapshot,
   o: {
     readonly room: readonly Pod[];
-    readonly others: readonly Pod[];
     readonly kept: ReadonlySet<string>;
     readonly schedulers?: readonly string[];
   },
@@ -33,7 +32,7 @@ export const bufferRoom = (
   const { placed } = keepRoom(cluster, {
     // Those that come last.
     candidates: new Set(cluster.views.flatMap(({ name }, index) => (o.kept.has(name) ? [] : [index]))),
-    waiting: [...plannable, ...foreign, ...o.others, ...o.room],
+    waiting: [...plannable, ...foreign, ...o.room],
     nominated,
   });
   const isRoom = new Set(o.room);

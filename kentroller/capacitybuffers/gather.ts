@@ -1,11 +1,10 @@
 import type { CapacityBuffer, Pod, ResourceQuota } from '../../api/objects.ts';
-import { podName } from '../../api/pods.ts';
 import { QuantityError } from '../../api/quantity.ts';
 import { RESOURCE_QUOTAS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { lacksRight, messageOf } from '../../kube/errors.ts';
 import { podRequests } from '../../planner/scheduling/noderesources.ts';
-import { withinQuotas } from '../unscheduledpods/buying/withinquotas.ts';
+import { quotaRoom } from '../unscheduledpods/buying/withinquotas.ts';
 import { standingOf } from '../unscheduledpods/scope.ts';
 import { countOf, MOST_CHUNKS } from './count.ts';
 import { chunksOf, readShape } from './pods.ts';
@@ -30,8 +29,34 @@ const created = ({ metadata }: CapacityBuffer): number => Date.parse(metadata.cr
 const byAge = (a: CapacityBuffer, b: CapacityBuffer): number =>
   created(a) - created(b) || (a.metadata.name < b.metadata.name ? -1 : 1);
 
-/** What one buffer asks for, of which there may be so many chunks at most. */
-const askOf = async (looking: Looking, buffer: CapacityBuffer, most: number): Promise<ServedBuffer> => {
+/** The ResourceQuotas of a namespace, and what they leave to chunks; a text where they can't be read. */
+type Quotas =
+  | { readonly all: readonly ResourceQuota[]; readonly hasRoom: (pod: Pod) => boolean }
+  | { readonly problem: string };
+
+const readQuotas = async ({ client, signal }: Looking, namespace: string): Promise<Quotas> => {
+  try {
+    const { items } = await client.list(RESOURCE_QUOTAS, { namespace, signal });
+    return { all: items, hasRoom: quotaRoom(items) };
+  } catch (error) {
+    if (!lacksRight(error) && !(error instanceof QuantityError)) throw error;
+    return { problem: `the ResourceQuotas of its namespace can't be read: ${messageOf(error)}` };
+  }
+};
+
+/** How many of so many equal pods are let come: what one of them is refused, no later one is given. */
+const countWithin = (pod: Pod, count: number, hasRoom: (pod: Pod) => boolean): number => {
+  let allowed = 0;
+  while (allowed < count && hasRoom(pod)) allowed += 1;
+  return allowed;
+};
+
+/** What one buffer asks for and its quotas let come, of which there may be so many chunks at most. */
+const askOf = async (
+  looking: Looking,
+  buffer: CapacityBuffer,
+  o: { readonly quotas: Quotas; readonly most: number },
+): Promise<ServedBuffer> => {
   const shape = await readShape(looking, buffer);
   const nothing = (problem: string): ServedBuffer => ({
     buffer,
@@ -49,63 +74,40 @@ const askOf = async (looking: Looking, buffer: CapacityBuffer, most: number): Pr
     const count = countOf(buffer.spec ?? {}, podRequests(one), shape.scalableReplicas);
     if (count.kind === 'unknown') return nothing(count.problem);
     const { replicas } = count;
-    if (replicas > most)
-      return nothing(
-        `it asks for ${replicas} chunks, and all CapacityBuffers together may have ${MOST_CHUNKS}`,
-      );
-    const chunks = chunksOf(buffer, shape.template, replicas);
-    return { buffer, shape, asked: { replicas }, chunks, limitedBy: [] };
+    const tooMany = `it asks for ${replicas} chunks, and all CapacityBuffers together may have ${MOST_CHUNKS}`;
+    if (replicas > MOST_CHUNKS) return nothing(tooMany);
+    if ('problem' in o.quotas) return nothing(o.quotas.problem);
+    const { all, hasRoom } = o.quotas;
+    const allowed = countWithin(one, replicas, hasRoom);
+    if (allowed > o.most) return nothing(tooMany);
+    const chunks = chunksOf(buffer, shape.template, allowed);
+    const limiting =
+      allowed < replicas
+        ? all.filter((quota) => countWithin(one, replicas, quotaRoom([quota])) < replicas)
+        : [];
+    const limitedBy = limiting.map(({ metadata }) => metadata.name);
+    return { buffer, shape, asked: { replicas }, chunks, limitedBy };
   } catch (error) {
     if (!(error instanceof QuantityError)) throw error;
     return nothing(messageOf(error));
   }
 };
 
-/** Those of a namespace with as many chunks as its quotas leave room for. */
-const limitedBy = (
-  asks: readonly ServedBuffer[],
-  quotas: readonly ResourceQuota[],
-): readonly ServedBuffer[] => {
-  const left = new Set(
-    withinQuotas(
-      asks.flatMap(({ chunks }) => chunks),
-      quotas,
-    ).map(podName),
-  );
-  return asks.map((ask) => {
-    const chunks = ask.chunks.filter((chunk) => left.has(podName(chunk)));
-    if (chunks.length === ask.chunks.length) return ask;
-    const alone = quotas.filter((quota) => withinQuotas(ask.chunks, [quota]).length < ask.chunks.length);
-    return { ...ask, chunks, limitedBy: alone.map(({ metadata }) => metadata.name) };
-  });
-};
-
-const withoutQuotas = (ask: ServedBuffer, problem: string): ServedBuffer =>
-  'problem' in ask.asked ? ask : { ...ask, asked: { problem }, chunks: [] };
-
-/** Reads what buffers ask for, within the quotas of their namespaces. */
+/** Reads what buffers ask for, within the quotas of their namespaces; chunks that no quota lets come count for nothing. */
 export const gatherBuffers = async (
   looking: Looking,
   buffers: readonly CapacityBuffer[],
 ): Promise<readonly ServedBuffer[]> => {
-  const asks: ServedBuffer[] = [];
-  let left = MOST_CHUNKS;
-  for (const buffer of buffers.toSorted(byAge)) {
-    const ask = await askOf(looking, buffer, left);
-    left -= ask.chunks.length;
-    asks.push(ask);
-  }
+  const quotasOf = new Map<string, Quotas>();
   const served: ServedBuffer[] = [];
-  for (const [namespace, its] of Map.groupBy(asks, ({ buffer }) => buffer.metadata.namespace ?? 'default')) {
-    try {
-      const { client, signal } = looking;
-      const quotas = await client.list(RESOURCE_QUOTAS, { namespace, signal });
-      served.push(...limitedBy(its, quotas.items));
-    } catch (error) {
-      if (!lacksRight(error) && !(error instanceof QuantityError)) throw error;
-      const problem = `the ResourceQuotas of its namespace can't be read: ${messageOf(error)}`;
-      served.push(...its.map((ask) => withoutQuotas(ask, problem)));
-    }
+  let most = MOST_CHUNKS;
+  for (const buffer of buffers.toSorted(byAge)) {
+    const { namespace = 'default' } = buffer.metadata;
+    const quotas = quotasOf.get(namespace) ?? (await readQuotas(looking, namespace));
+    quotasOf.set(namespace, quotas);
+    const ask = await askOf(looking, buffer, { quotas, most });
+    most -= ask.chunks.length;
+    served.push(ask);
   }
   return served;
 };

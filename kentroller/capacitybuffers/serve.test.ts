@@ -265,3 +265,20 @@ t.test('a buffer whose names no object can have keeps no other from being served
   }
   t.match(await said('kind'), /ReadyForProvisioning=False ResolutionFailed/);
 });
+
+t.test('chunks that no quota lets come take nothing of those that may be', async (t) => {
+  const namespace = NAMESPACE;
+  const metadata = { name: 'tight', namespace };
+  await client.create(RESOURCE_QUOTAS, { metadata, spec: { hard: { 'requests.cpu': '0' } } } as never);
+  t.teardown(() => client.delete(RESOURCE_QUOTAS, metadata));
+  await client.create(POD_TEMPLATES, {
+    metadata: { name: 'free', namespace },
+    template: { spec: { containers: containers.map(({ resources: _, ...rest }) => rest) } },
+  });
+  t.teardown(() => client.delete(POD_TEMPLATES, { name: 'free', namespace }));
+  await buffer('a-large', { podTemplateRef: { name: 'app' }, replicas: 5_000 });
+  await buffer('b-small', { podTemplateRef: { name: 'free' }, replicas: 3 });
+  await server().serve(ON, NOTHING);
+  t.equal((await found('a-large')).status?.replicas, 0);
+  t.equal((await found('b-small')).status?.replicas, 3);
+});

@@ -11,7 +11,6 @@ import { bufferRoom } from '../../planner/bufferroom.ts';
 import { type Caches, claimOf } from '../caches.ts';
 import type { Policies } from '../policies/settings.ts';
 import { gatherSnapshot } from '../snapshot.ts';
-import { headroomPods } from '../unscheduledpods/headroom.ts';
 import { gatherBuffers, type ServedBuffer } from './gather.ts';
 import { ACTIVE_CAPACITY, BUFFER_MANAGER, isOursAlone, type Standing, standings } from './owner.ts';
 import { applyGuard, guardSteps, isGuarded } from './roomguard.ts';
@@ -76,7 +75,7 @@ export class BufferServer {
     const { client, signal } = this.#o;
     const looking = { client, isScoped: policies.scopedMode, signal };
     const served = await gatherBuffers(looking, of('serve'));
-    await this.#keepRoom(policies, served, unbought);
+    await this.#keepRoom(served, unbought);
   }
 
   /** One pass with the feature off: takes back what an earlier pass, or an earlier process, has written. */
@@ -122,7 +121,7 @@ export class BufferServer {
   }
 
   /** Finds room for all chunks, guards the nodes where it is, and writes the statuses. */
-  async #keepRoom(policies: Policies, served: readonly ServedBuffer[], unbought: Unbought): Promise<void> {
+  async #keepRoom(served: readonly ServedBuffer[], unbought: Unbought): Promise<void> {
     const { caches, schedulers } = this.#o;
     const chunks = served.flatMap((each) => each.chunks);
     const snapshot = gatherSnapshot(caches);
@@ -137,7 +136,6 @@ export class BufferServer {
         ? { nodes: new Set<string>(), missing: [] }
         : bufferRoom(snapshot, {
             room: chunks,
-            others: headroomPods(policies.unschedulablePods, snapshot, policies.scopedMode),
             kept,
             ...(schedulers && { schedulers }),
           });

@@ -98,7 +98,7 @@ class RoomWorld extends UnscheduledWorld {
         .filter(isGuarded)
         .map(({ metadata }) => metadata.name),
     );
-    const { nodes, missing } = bufferRoom(gatherSnapshot(caches), { room: chunks, others: [], kept });
+    const { nodes, missing } = bufferRoom(gatherSnapshot(caches), { room: chunks, kept });
     this.#room = { chunks, missing };
     const claimOf = (node: { metadata: { name: string } }) =>
       this.api.list(NODE_CLAIMS).find(({ status }) => status?.nodeName === node.metadata.name);

@@ -73,10 +73,10 @@ const leftOf = ({ spec, status }: ResourceQuota): Map<string, number> =>
     }),
   );
 
-/** Those of pods to come of one namespace that its quotas have room for together, in their order. */
-export const withinQuotas = (pods: readonly Pod[], quotas: readonly ResourceQuota[]): readonly Pod[] => {
+/** Counts pods to come of one namespace against its quotas: a pod that all of them have room for takes it, and is told so. */
+export const quotaRoom = (quotas: readonly ResourceQuota[]): ((pod: Pod) => boolean) => {
   const all = quotas.map((quota) => ({ quota, left: leftOf(quota) }));
-  return pods.filter((pod) => {
+  return (pod) => {
     const use = useOf(pod);
     const asked = all.filter(({ quota }) => concerns(quota, pod));
     const hasRoom = asked.every(({ left }) =>
@@ -86,8 +86,12 @@ export const withinQuotas = (pods: readonly Pod[], quotas: readonly ResourceQuot
       for (const [name, value] of left) left.set(name, value - (use.get(name) ?? 0));
     }
     return hasRoom;
-  });
+  };
 };
+
+/** Those of pods to come of one namespace that its quotas have room for together, in their order. */
+export const withinQuotas = (pods: readonly Pod[], quotas: readonly ResourceQuota[]): readonly Pod[] =>
+  pods.filter(quotaRoom(quotas));
 
 /** Pods to come that quotas leave room for; none of a namespace whose quotas or templates can't be read. */
 export const withinTheirQuotas = async (
