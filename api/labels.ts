@@ -95,6 +95,8 @@ export const NODE_CLAIM = 'autoscaling.cast.ai/placeholder-node-claim';
 export const JOIN_DEADLINE = 'autoscaling.cast.ai/placeholder-join-deadline';
 /** On a node, a selector, a toleration: spot machines, and pods that want them. */
 export const SPOT = 'scheduling.cast.ai/spot';
+/** On pods and nodes of other products: on-demand is asked for. */
+export const ON_DEMAND = 'scheduling.cast.ai/on-demand';
 /** On a pod, from its workload's template: percent of the workload's pods that go to spot, 0 to 100. */
 export const SPOT_PERCENTAGE = 'scheduling.cast.ai/spot-percentage';
 /** On a pod that the webhook sent to spot or to on-demand: its place in the split, such as spot-3. */

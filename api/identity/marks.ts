@@ -63,6 +63,7 @@ export const USER_MARKS: readonly string[] = [
   labels.SURGE,
   labels.CANCEL,
   labels.SPOT,
+  labels.ON_DEMAND,
   labels.SPOT_PERCENTAGE,
   labels.SPOT_PLACE,
 ];

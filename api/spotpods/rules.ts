@@ -1,5 +1,5 @@
 import type { AutoscalerPolicySpec } from '../kinds/autoscalerpolicy.ts';
-import { KARPENTER_CAPACITY_TYPE, MIRROR_POD, SPOT, SPOT_PERCENTAGE } from '../labels.ts';
+import { KARPENTER_CAPACITY_TYPE, MIRROR_POD, ON_DEMAND, SPOT, SPOT_PERCENTAGE } from '../labels.ts';
 import type { OwnerReference, Pod, SelectorRequirement } from '../objects.ts';
 import { controllerOf, foreignSchedulerOf } from '../pods.ts';
 import { valueAt } from '../records/valueat.ts';
@@ -37,7 +37,7 @@ const SYSTEM_NAMESPACES: readonly string[] = ['kube-system', 'kube-node-lease', 
 const CAPACITY_KEYS: readonly string[] = [
   KARPENTER_CAPACITY_TYPE,
   SPOT,
-  'scheduling.cast.ai/on-demand',
+  ON_DEMAND,
   'eks.amazonaws.com/capacityType',
 ];
 

@@ -84,13 +84,18 @@ const servePeerPort = async (): Promise<void> => {
     call.on('end', () => call.end());
     call.resume();
   };
+  /** Nobody asks for sides here. */
+  const ChooseSides = (call: ServerDuplexStream<unknown, unknown>): void => {
+    call.on('end', () => call.end());
+    call.resume();
+  };
   const peers = await servePeers({
     client,
     host: '127.0.0.1',
     advertise: '127.0.0.1',
     port: 0,
     callers: [CALLER],
-    services: [{ definition: loadPinningServices().slots, implementation: { Take } as never }],
+    services: [{ definition: loadPinningServices().slots, implementation: { Take, ChooseSides } as never }],
     log,
   });
   const [address = '', certificate = ''] = ['peer-address', 'peer-certificate'].map(
