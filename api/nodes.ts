@@ -14,6 +14,7 @@ import {
   UNSCHEDULABLE,
 } from './labels.ts';
 import type { Node, Taint } from './objects.ts';
+import { isTrue } from './records/condition.ts';
 import { valueAt } from './records/valueat.ts';
 
 /** The taints of a node but those with the key. */
@@ -27,8 +28,7 @@ export const isWorker = ({ metadata }: Node): boolean =>
   valueAt(metadata.labels, CONTROL_PLANE) === undefined;
 
 /** True when the kubelet calls the node ready; a placeholder has no Ready condition. */
-export const isReady = ({ status }: Node): boolean =>
-  status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
+export const isReady = ({ status }: Node): boolean => isTrue(status?.conditions, 'Ready');
 
 /** True once the machine's kubelet has joined; nothing else writes nodeInfo. */
 export const hasJoined = (node: Node | undefined): boolean =>

@@ -1,6 +1,7 @@
 import type { PlanState, PodToMigrate, RebalancePlan, RebalancePlanSpec } from './kinds/rebalanceplan.ts';
 import type { Pod } from './objects.ts';
 import { isControlledBy } from './pods.ts';
+import { isTrue } from './records/condition.ts';
 import { valueAt } from './records/valueat.ts';
 
 const FOREIGN = 'node/';
@@ -54,8 +55,7 @@ export const isRunning = ({ status }: RebalancePlan): boolean => status?.state =
 export const isUnderWay = (plan: RebalancePlan): boolean =>
   isRunning(plan) && plan.status?.failurePhase === undefined;
 
-const hasReached = ({ status }: RebalancePlan, type: string): boolean =>
-  status?.conditions?.some((c) => c.type === type && c.status === 'True') ?? false;
+const hasReached = ({ status }: RebalancePlan, type: string): boolean => isTrue(status?.conditions, type);
 
 /**
  * True once a pod of the plan may have moved: then its machines stay, whatever happens. `nodeNameOf` gives the node of a

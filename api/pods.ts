@@ -1,6 +1,7 @@
 import { AWAITS_PLAN, MIRROR_POD, SURGE } from './labels.ts';
 import { hasJoined } from './nodes.ts';
 import type { Node, OwnerReference, Pod, ReplicaSet } from './objects.ts';
+import { isTrue } from './records/condition.ts';
 
 /** The owner reference of the pod's controller, which replaces the pod. */
 export const controllerOf = ({ metadata }: Pod): OwnerReference | undefined =>
@@ -41,8 +42,7 @@ export const isTerminating = ({ metadata }: Pod): boolean => metadata.deletionTi
 export const isLive = (pod: Pod): boolean => !hasEnded(pod) && !isTerminating(pod);
 
 /** True when the kubelet calls the pod ready. */
-export const isPodReady = ({ status }: Pod): boolean =>
-  status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
+export const isPodReady = ({ status }: Pod): boolean => isTrue(status?.conditions, 'Ready');
 
 /** True for a pod of a DaemonSet. */
 export const isOfDaemonSet = (pod: Pod): boolean => controllerOf(pod)?.kind === 'DaemonSet';

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { isTrue } from '../../api/records/condition.ts';
 import { EVENTS, NODES, REBALANCE_PLANS } from '../../api/resources.ts';
 import { BUFFER_MANAGER } from '../../kentroller/capacitybuffers/owner.ts';
 import { isGuarded } from '../../kentroller/capacitybuffers/roomguard.ts';
@@ -34,10 +35,7 @@ t.test('a buffer of Karpenter’s is left to it, and its room is bought once', a
     'Karpenter has room for all chunks',
     async () => {
       const { status } = await stage.buffer();
-      const done = status?.conditions?.some(
-        ({ type, status: is }) => type === 'Provisioning' && is === 'True',
-      );
-      if (!done) throw new Error(JSON.stringify(status));
+      if (!isTrue(status?.conditions, 'Provisioning')) throw new Error(JSON.stringify(status));
       return true;
     },
     LONG,

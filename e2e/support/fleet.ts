@@ -1,5 +1,6 @@
 import * as labels from '../../api/labels.ts';
 import type { NodeClaim, NodePool, Requirement } from '../../api/objects.ts';
+import { isTrue } from '../../api/records/condition.ts';
 import { NODE_CLAIMS, NODE_POOLS, NODES } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
@@ -16,11 +17,6 @@ const REQUIREMENTS: readonly Requirement[] = [
 ];
 
 export type PoolOptions = NodePoolOptions & { readonly name: string };
-
-const isTrue = (
-  object: { status?: { conditions?: readonly { type: string; status: string }[] } },
-  type: string,
-) => object.status?.conditions?.some((c) => c.type === type && c.status === 'True') ?? false;
 
 /** Applies the EC2NodeClass and a NodePool, and waits until Karpenter calls both ready. */
 export const applyPool = async (client: KubeClient, o: PoolOptions): Promise<NodePool> => {
@@ -42,7 +38,7 @@ export const applyPool = async (client: KubeClient, o: PoolOptions): Promise<Nod
     async () => {
       const pool = await client.get(NODE_POOLS, { name: o.name });
       const hashed = pool.metadata.annotations?.[labels.KARPENTER_NODEPOOL_HASH] !== undefined;
-      return isTrue(pool, 'Ready') && hashed ? pool : undefined;
+      return isTrue(pool.status?.conditions, 'Ready') && hashed ? pool : undefined;
     },
     { timeoutMs: 60_000 },
   );
@@ -109,7 +105,9 @@ export const machinesReady = (client: KubeClient, names: readonly string[], time
     `${names.length} machines initialized`,
     async () => {
       const { items } = await client.list(NODE_CLAIMS);
-      const ready = items.filter((c) => names.includes(c.metadata.name) && isTrue(c, 'Initialized'));
+      const ready = items.filter(
+        (c) => names.includes(c.metadata.name) && isTrue(c.status?.conditions, 'Initialized'),
+      );
       return ready.length === names.length ? ready : undefined;
     },
     { timeoutMs, everyMs: 500 },

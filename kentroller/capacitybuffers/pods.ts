@@ -1,4 +1,5 @@
 import type { CapacityBuffer, ObjectMeta, Pod, PodSpec, Workload } from '../../api/objects.ts';
+import { isTrue } from '../../api/records/condition.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import { CAPACITY_BUFFERS, POD_TEMPLATES, WORKLOADS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
@@ -22,12 +23,8 @@ interface Looking {
 }
 export type Template = { readonly metadata?: Partial<ObjectMeta>; readonly spec: PodSpec };
 
-const replicasOf = ({ status }: CapacityBuffer): number => {
-  const isReady = status?.conditions?.some(
-    ({ type, status: is }) => type === 'ReadyForProvisioning' && is === 'True',
-  );
-  return isReady ? (status?.replicas ?? 0) : 0;
-};
+const replicasOf = ({ status }: CapacityBuffer): number =>
+  isTrue(status?.conditions, 'ReadyForProvisioning') ? (status?.replicas ?? 0) : 0;
 
 /** Whether an object can have this name: buffers may name any text, and '..' is no object but another path. Source: IsDNS1123Subdomain. */
 const isObjectName = (name: string): boolean =>

@@ -6,6 +6,7 @@ import {
   OWNED_BY,
 } from '../../api/labels.ts';
 import type { Node, NodeClaim } from '../../api/objects.ts';
+import { isTrue } from '../../api/records/condition.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import { NODES } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
@@ -34,8 +35,7 @@ const isGoing = (node: Node): boolean =>
   node.metadata.deletionTimestamp !== undefined ||
   (node.spec?.taints ?? []).some(({ key }) => key === KARPENTER_DISRUPTED_TAINT);
 
-const isDrifted = ({ status }: NodeClaim): boolean =>
-  status?.conditions?.some(({ type, status: is }) => type === 'Drifted' && is === 'True') ?? false;
+const isDrifted = ({ status }: NodeClaim): boolean => isTrue(status?.conditions, 'Drifted');
 
 const mayBeGuarded = (node: Node, claim: NodeClaim | undefined): boolean =>
   !isOfPlan(node) && !isGoing(node) && claim !== undefined && !isDrifted(claim);

@@ -2,6 +2,7 @@ import { KARPENTER_NODEPOOL, PLAN } from '../../api/labels.ts';
 import { hasJoined, healthOf } from '../../api/nodes.ts';
 import type { DaemonSet, Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
 import { hasEnded, isOfDaemonSet } from '../../api/pods.ts';
+import { isTrue } from '../../api/records/condition.ts';
 import { type InFlightClaim, requestsOf } from '../../planner/karpenter/inflightclaim.ts';
 import { daemonRequests, daemonSetsOn } from '../../planner/scheduling/daemonset.ts';
 import { deductRequests, nodeInfoOf } from '../../planner/scheduling/nodeinfo.ts';
@@ -28,9 +29,6 @@ export interface MachineSources {
   readonly holdMs: number;
 }
 
-const isTrue = (claim: NodeClaim, type: string): boolean =>
-  claim.status?.conditions?.some((c) => c.type === type && c.status === 'True') ?? false;
-
 /** When the node became ready, in milliseconds since 1970; undefined while it is not. */
 const readySince = (node: Node | undefined): number | undefined => {
   const ready = node?.status?.conditions?.find((c) => c.type === 'Ready' && c.status === 'True');
@@ -53,7 +51,7 @@ export const isBoughtForPods = (claim: NodeClaim, nodePool: MachineSources['node
 /** The machines whose claims are not initialized yet, sorted by claim name. */
 export const machinesInFlight = (s: MachineSources): readonly Machine[] =>
   s.nodeClaims
-    .filter((claim) => !claim.metadata.deletionTimestamp && !isTrue(claim, 'Initialized'))
+    .filter((claim) => !claim.metadata.deletionTimestamp && !isTrue(claim.status?.conditions, 'Initialized'))
     .filter((claim) => isBoughtForPods(claim, s.nodePool))
     .map((claim): Machine => {
       const node = s.node(claim);

@@ -11,6 +11,7 @@ import {
 import { taintsWithout } from '../../api/nodes.ts';
 import type { DaemonSet, Node, NodeClaim, Pod } from '../../api/objects.ts';
 import { controllerOf } from '../../api/pods.ts';
+import { isTrue } from '../../api/records/condition.ts';
 import { hasReservationTaint } from '../../api/reservation.ts';
 import { missingDaemonSets } from '../../planner/scheduling/daemonset.ts';
 import { addedNames, currentClaim } from './state/claimnames.ts';
@@ -40,9 +41,6 @@ const isCordonedBy = (plan: RebalancePlan, node: Node): boolean => isMarkedBy(pl
 
 const isReservedBy = (plan: RebalancePlan, node: Node): boolean =>
   hasReservationTaint(node) || isCordonedBy(plan, node);
-
-const isTrue = (claim: NodeClaim, type: string): boolean =>
-  claim.status?.conditions?.some((c) => c.type === type && c.status === 'True') ?? false;
 
 const missingOn = (
   { pods, daemonSets, pendingDaemonPods }: DaemonsState,
@@ -85,7 +83,7 @@ const reservationStep = (state: DaemonsState, claim: NodeClaim, node: Node): Ste
   }
   const waits = `Node ${name} is reserved by a cordon until pods of DaemonSets ${namesOf(missing)} are on it`;
   // Until it is initialized the join deadline counts.
-  if (!isTrue(claim, 'Initialized')) return isTainted ? cordon(waits) : undefined;
+  if (!isTrue(claim.status?.conditions, 'Initialized')) return isTainted ? cordon(waits) : undefined;
   const until = annotations?.[DAEMONSETS_UNTIL];
   if (until === undefined) {
     return cordon(waits, new Date(state.now + DAEMONS_WAIT_MS).toISOString());
@@ -102,7 +100,7 @@ export const reservationSteps = (state: DaemonsState): readonly Step[] =>
     const claim = state.nodeClaims.get(name);
     const node = state.nodes.get(name);
     // Until then Karpenter puts the taints of the NodeClaim on the node, whatever is there.
-    if (!claim || !node || !isTrue(claim, 'Registered')) return [];
+    if (!claim || !node || !isTrue(claim.status?.conditions, 'Registered')) return [];
     if (claim.metadata.deletionTimestamp || node.metadata.deletionTimestamp) return [];
     const step = reservationStep(state, claim, node);
     return step ? [step] : [];

@@ -4,6 +4,7 @@ import { parseGoDuration } from '../../api/duration.ts';
 import { CORDONED_BY, DRAINING, KARPENTER_DISRUPTED_TAINT, KARPENTER_INITIALIZED } from '../../api/labels.ts';
 import { isReady } from '../../api/nodes.ts';
 import type { Node, NodeClaim, NodePool } from '../../api/objects.ts';
+import { isTrue } from '../../api/records/condition.ts';
 
 type Budget = NonNullable<NonNullable<NodePool['spec']['disruption']>['budgets']>[number];
 
@@ -35,9 +36,7 @@ const isTainted = ({ spec }: Node): boolean =>
 
 /** Whether the machine is drained and its end ordered of the cloud. */
 const hasEnded = (claim: NodeClaim | undefined): boolean =>
-  (claim?.status?.conditions ?? []).some(
-    ({ type, status }) => type === 'InstanceTerminating' && status === 'True',
-  );
+  isTrue(claim?.status?.conditions, 'InstanceTerminating');
 
 /**
  * Counts the nodes of one NodePool. A machine that Karpenter has not initialized, or has ended, counts for nothing, as in

@@ -7,14 +7,14 @@ import {
   ZONE,
 } from '../../api/labels.ts';
 import type { Node, NodeClaim } from '../../api/objects.ts';
+import { isTrue } from '../../api/records/condition.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import { daemonRequests, daemonSetsOn } from '../scheduling/daemonset.ts';
 import { deductRequests, type NodeInfo, nodeInfoOf } from '../scheduling/nodeinfo.ts';
 import type { Cluster } from './clusterview.ts';
 
 /** Whether a claim's machine has started: without a node in the snapshot it is gone, while others may be to be seen yet. */
-const isInitialized = ({ status }: NodeClaim): boolean =>
-  status?.conditions?.some(({ type, status: is }) => type === 'Initialized' && is === 'True') ?? false;
+const isInitialized = ({ status }: NodeClaim): boolean => isTrue(status?.conditions, 'Initialized');
 
 /** The labels that a claim's machine will have for sure: its own, and requirements with one value. */
 const labelsOf = ({ metadata, spec }: NodeClaim): Record<string, string> => ({

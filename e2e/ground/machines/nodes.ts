@@ -1,3 +1,4 @@
+import { isReady } from '../../../api/nodes.ts';
 import type { Node } from '../../../api/objects.ts';
 import { NODES } from '../../../api/resources.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
@@ -6,9 +7,6 @@ import type { InstanceView } from '../aws/control/types.ts';
 
 const instanceIdOf = (node: Node): string | undefined =>
   /^aws:\/\/\/[^/]+\/(i-[0-9a-f]+)$/.exec(node.spec?.providerID ?? '')?.[1];
-
-const isReady = (node: Node): boolean =>
-  node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 
 /**
  * The Nodes that EKS's cloud-controller-manager would delete: not ready, and their instance is gone.

@@ -11,6 +11,7 @@ import {
 import { healthOf, isReady } from '../../../api/nodes.ts';
 import type { NodeClaim } from '../../../api/objects.ts';
 import { isOfDaemonSet, podName } from '../../../api/pods.ts';
+import { isTrue } from '../../../api/records/condition.ts';
 import { blockedFailure } from '../drain/blockers.ts';
 import { unmigratableFailure } from '../drain/livemigration.ts';
 import { awaitDaemonSets } from '../reservation.ts';
@@ -131,8 +132,7 @@ const attemptSteps = (state: ExecutionState, planned: NodeClaimToAdd): readonly 
   ];
 };
 
-const isInitialized = (claim: NodeClaim): boolean =>
-  claim.status?.conditions?.some((c) => c.type === 'Initialized' && c.status === 'True') ?? false;
+const isInitialized = (claim: NodeClaim): boolean => isTrue(claim.status?.conditions, 'Initialized');
 
 /**
  * Deletes NodeClaims that the plan created and does not use, after the pods on nodes that never joined: no kubelet ends

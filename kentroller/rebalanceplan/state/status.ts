@@ -9,6 +9,7 @@ import {
 } from '../../../api/kinds/rebalanceplan.ts';
 import { MAX_TEXT } from '../../../api/kinds/schema.ts';
 import type { Condition } from '../../../api/objects.ts';
+import { isTrue } from '../../../api/records/condition.ts';
 import { valueAt } from '../../../api/records/valueat.ts';
 import type { AttemptRef } from './attemptref.ts';
 import type { Phase } from './labels.ts';
@@ -17,7 +18,7 @@ import type { Phase } from './labels.ts';
 export type StatusChange = (status: RebalancePlanStatus) => RebalancePlanStatus;
 
 export const hasReached = (plan: RebalancePlan, phase: Phase): boolean =>
-  plan.status?.conditions?.some((c) => c.type === phase && c.status === 'True') ?? false;
+  isTrue(plan.status?.conditions, phase);
 
 /** Time at which the phase was reached, in milliseconds since 1970; undefined before. */
 export const reachedAt = (plan: RebalancePlan, phase: Phase): number | undefined => {
