@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { CapacityBuffer, Pod } from '../../api/objects.ts';
 import { podName } from '../../api/pods.ts';
 import { CAPACITY_BUFFERS } from '../../api/resources.ts';
+import { timeText } from '../../api/text/time.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
@@ -151,7 +152,7 @@ export class BufferServer {
         missing: lacking.length,
         unbought: reason ?? unbought.all,
       };
-      const at = new Date(this.#o.now()).toISOString().replace(/\.\d+Z$/, 'Z');
+      const at = timeText(this.#o.now());
       const isWritten = await this.#write(each.buffer, statusOf(each.buffer, facts, ACTIVE_CAPACITY, at));
       if (isWritten) for (const chunk of each.chunks) written.add(podName(chunk));
     }

@@ -3,6 +3,7 @@ import { derivedName } from '../../api/identity/names.ts';
 import type { KubeEvent, KubeObject } from '../../api/objects.ts';
 import { apiVersionOf, EVENTS, type Resource } from '../../api/resources.ts';
 import { printable } from '../../api/text/printable.ts';
+import { timeText } from '../../api/text/time.ts';
 import type { KubeClient } from '../client/client.ts';
 import type { Logger } from '../component/log.ts';
 import { isNotFound, messageOf } from '../errors.ts';
@@ -38,7 +39,7 @@ const MAX_KNOWN = 4096;
 /** The API server refuses more. */
 const MAX_MESSAGE = 1024;
 
-const second = (): string => new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+const second = (): string => timeText(Date.now());
 
 class QueuedRecorder implements Recorder {
   readonly #client: KubeClient;

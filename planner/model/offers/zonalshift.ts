@@ -1,4 +1,5 @@
 import type { Node } from '../../../api/objects.ts';
+import { timeText } from '../../../api/text/time.ts';
 import { type Catalogue, type ShiftedZone, sellingOnly } from '../catalogue.ts';
 import { zoneOf } from '../standingmachine.ts';
 import type { ZoneIds } from './zoneids.ts';
@@ -33,8 +34,6 @@ export const shiftText = ({ zone, zoneId, until }: ShiftedZone): string => {
   const end = until === undefined ? 'until further notice' : `until ${timeText(until)}`;
   return `zone ${zone} (${zoneId}) is shifted away ${end}`;
 };
-
-const timeText = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
 /** What a shift means for plans, as a sentence. */
 export const shiftSentence = (shift: ShiftedZone): string => {
