@@ -1,3 +1,4 @@
+import { isObjectName } from '../../api/identity/names.ts';
 import type { CapacityBuffer, ObjectMeta, Pod, PodSpec, Workload } from '../../api/objects.ts';
 import { isTrue } from '../../api/records/condition.ts';
 import { valueAt } from '../../api/records/valueat.ts';
@@ -25,10 +26,6 @@ export type Template = { readonly metadata?: Partial<ObjectMeta>; readonly spec:
 
 const replicasOf = ({ status }: CapacityBuffer): number =>
   isTrue(status?.conditions, 'ReadyForProvisioning') ? (status?.replicas ?? 0) : 0;
-
-/** Whether an object can have this name: buffers may name any text, and '..' is no object but another path. Source: IsDNS1123Subdomain. */
-const isObjectName = (name: string): boolean =>
-  name.length <= 253 && /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(name);
 
 /** A workload whose replicas are pods of a template; undefined for one that is not there, or of a kind that nobody scales. */
 export const readWorkload = async (

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isObjectName } from '../../../api/identity/names.ts';
 import type { UnavailableOffering, UnavailableOfferingSpec } from '../../../api/kinds/unavailableoffering.ts';
 import { UNAVAILABLE_OFFERINGS } from '../../../api/resources.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
@@ -14,8 +15,7 @@ export const FIELD_MANAGER = 'castai-kentroller';
 export const unavailableName = (spec: UnavailableOfferingSpec): string => {
   const { instanceType, zone = spec.zoneId ?? 'any', capacityType, capacityReservationId } = spec;
   const key = [instanceType, zone, capacityType, capacityReservationId ?? []].flat().join('-');
-  const isSafe = /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(key) && key.length <= 253;
-  return isSafe ? key : `offering-${createHash('sha256').update(key).digest('hex').slice(0, 16)}`;
+  return isObjectName(key) ? key : `offering-${createHash('sha256').update(key).digest('hex').slice(0, 16)}`;
 };
 
 /** Milliseconds for which an offering counts as unavailable after its n-th refusal in a row (from 1). */
