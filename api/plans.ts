@@ -1,5 +1,11 @@
-import type { PlanState, PodToMigrate, RebalancePlan, RebalancePlanSpec } from './kinds/rebalanceplan.ts';
-import type { Pod } from './objects.ts';
+import type {
+  NodeClaimToAdd,
+  PlanState,
+  PodToMigrate,
+  RebalancePlan,
+  RebalancePlanSpec,
+} from './kinds/rebalanceplan.ts';
+import type { Pod, Requirement } from './objects.ts';
 import { isControlledBy } from './pods.ts';
 import { isTrue } from './records/condition.ts';
 import { valueAt } from './records/valueat.ts';
@@ -22,6 +28,23 @@ export const foreignNodeOf = (destination: string): string | undefined =>
 
 /** The destination's name for people: of a node that Karpenter does not own, or of a NodeClaim. */
 export const destinationName = (destination: string): string => foreignNodeOf(destination) ?? destination;
+
+/**
+ * What each way to order a planned node asks for, in the order of its alternatives: their requirements, and the claim's own for
+ * keys that they leave out. Without alternatives the claim's own are the only way.
+ */
+export const requirementsOfEach = ({
+  spec,
+  alternatives,
+}: NodeClaimToAdd): readonly (readonly Requirement[])[] => {
+  const own = spec.requirements as readonly Requirement[];
+  if (!alternatives?.length) return [own];
+  return alternatives.map(({ requirements }) => {
+    const given = requirements as readonly Requirement[];
+    const keys = new Set(given.map(({ key }) => key));
+    return [...own.filter(({ key }) => !keys.has(key)), ...given];
+  });
+};
 
 /** Where a plan moves its pods, by the namespace and name of each. */
 export const destinationsByPod = ({

@@ -8,6 +8,7 @@ import {
   ZONE,
 } from '../../../api/labels.ts';
 import type { NodePool, Requirement } from '../../../api/objects.ts';
+import { requirementsOfEach } from '../../../api/plans.ts';
 
 /** One way to order a planned node: its requirements, and the offering that the attempt is recorded with. */
 export interface Alternative {
@@ -51,17 +52,9 @@ const withinPool = (requirements: readonly Requirement[], pool: NodePool): reado
 /**
  * The alternatives of a planned claim in order, within its NodePool; without any, its own requirements are the only one.
  */
-export const alternativesOf = (
-  planned: NodeClaimToAdd,
-  pool: NodePool | undefined,
-): readonly Alternative[] => {
-  const own = planned.spec.requirements as readonly Requirement[];
-  const listed = planned.alternatives?.length ? planned.alternatives : [{ requirements: own }];
-  return listed.map((alternative, index) => {
-    const given = alternative.requirements as readonly Requirement[];
-    const keys = new Set(given.map((r) => r.key));
-    const merged = [...own.filter((r) => !keys.has(r.key)), ...given];
-    const requirements = pool ? withinPool(merged, pool) : merged;
+export const alternativesOf = (planned: NodeClaimToAdd, pool: NodePool | undefined): readonly Alternative[] =>
+  requirementsOfEach(planned).map((asked, index) => {
+    const requirements = pool ? withinPool(asked, pool) : asked;
     return {
       index,
       requirements,
@@ -70,7 +63,6 @@ export const alternativesOf = (
       zone: valuesOf(requirements, ZONE)[0] ?? '',
     };
   });
-};
 
 /** All offerings that Karpenter may choose from; without a zone or a reservation when the alternative allows every one. */
 export const offeringsOf = ({

@@ -1,6 +1,7 @@
 import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
 import { KARPENTER_NODEPOOL } from '../../../api/labels.ts';
 import type { DaemonSet, NodePool, Pod, Requirement, Taint } from '../../../api/objects.ts';
+import { requirementsOfEach } from '../../../api/plans.ts';
 import type { CapacityReservation, Catalogue, InstanceType, Offering } from '../../model/catalogue.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { Supply } from '../../model/supply.ts';
@@ -36,17 +37,6 @@ export interface PlannedClaim {
   /** Per alternative, the reservations that it may be launched into; undefined stands for none. */
   readonly reservations: readonly ReadonlySet<CapacityReservation | undefined>[];
 }
-
-/** The alternatives that the executor tries, in its order: each with the claim's other requirements. */
-const alternativesOf = ({ spec, alternatives }: NodeClaimToAdd): readonly (readonly Requirement[])[] => {
-  const own = spec.requirements as readonly Requirement[];
-  if (!alternatives?.length) return [own];
-  return alternatives.map((alternative) => {
-    const given = alternative.requirements as readonly Requirement[];
-    const keys = new Set(given.map(({ key }) => key));
-    return [...own.filter(({ key }) => !keys.has(key)), ...given];
-  });
-};
 
 /** The claim with the labels that the executor adds from its NodePool. */
 const withPoolLabels = (planned: NodeClaimToAdd, pool: NodePool): NodeClaimToAdd => {
@@ -125,7 +115,7 @@ export class ClaimReader {
     const machines: PlannedMachine[] = [];
     let cheapest: Offering | undefined;
     const reservations: ReadonlySet<CapacityReservation | undefined>[] = [];
-    const alternatives = alternativesOf(planned);
+    const alternatives = requirementsOfEach(planned);
     for (const requirements of alternatives) {
       const allowed = this.#machines.read(labelled, pool, requirements);
       for (const { rule, text } of allowed.broken) fault(rule, text);

@@ -10,6 +10,7 @@ import {
   REGION,
 } from '../../../api/labels.ts';
 import type { NodeClassRef, NodePool, Requirement, Taint } from '../../../api/objects.ts';
+import { requirementsOfEach } from '../../../api/plans.ts';
 import { valueAt } from '../../../api/records/valueat.ts';
 import type { Catalogue, InstanceType } from '../../model/catalogue.ts';
 import { asScoped, isPlannedScoped } from '../../model/nodepool.ts';
@@ -130,9 +131,7 @@ export class PoolBounds {
           each.key === key && each.operator === 'In' && each.values?.length === 1 && each.values[0] === value,
       );
     if (isFixedBy(this.#template.spec.requirements)) return true;
-    const [[, own] = ['', []], ...alternatives] = requirementLists(planned);
-    if (alternatives.length === 0) return isFixedBy(own);
-    return alternatives.every(([, list]) => isFixedBy(list.some((each) => each.key === key) ? list : own));
+    return requirementsOfEach(planned).every(isFixedBy);
   }
 
   #ofAnnotations({ metadata }: NodeClaimToAdd): readonly Excess[] {
