@@ -16,9 +16,6 @@ export interface SpotPlace {
   readonly index: number;
 }
 
-/** More pods than a cluster has. */
-const MAX_INDEX = 999_999;
-
 /** How many of so many pods are on spot. */
 export const spotShareOf = (pods: number, percentage: number): number =>
   Math.floor((pods * percentage) / 100);
@@ -47,10 +44,12 @@ export interface Occupied {
   readonly unplacedElsewhere: number;
 }
 
-const keyOf = ({ side, index }: SpotPlace): string => `${side}-${index}`;
-
 /** The annotation of a place. */
-export const formatPlace = keyOf;
+export const formatPlace = ({ side, index }: SpotPlace): string => `${side}-${index}`;
+
+/** The number of a pod among others, from 0, with no more digits than a cluster has pods; undefined for another text. */
+export const parseIndex = (text: string): number | undefined =>
+  /^(0|[1-9][0-9]{0,5})$/.test(text) ? Number(text) : undefined;
 
 /** The side of the next pod, which counts itself. */
 export const nextSide = (
@@ -64,9 +63,9 @@ export const nextSide = (
 
 /** The lowest free place of a side. */
 export const firstFree = (places: readonly SpotPlace[], side: Side): SpotPlace => {
-  const taken = new Set(places.map(keyOf));
+  const taken = new Set(places.map(formatPlace));
   let index = 0;
-  while (taken.has(keyOf({ side, index }))) index++;
+  while (taken.has(formatPlace({ side, index }))) index++;
   return { side, index };
 };
 
@@ -74,8 +73,6 @@ export const firstFree = (places: readonly SpotPlace[], side: Side): SpotPlace =
 export const placeOf = ({ metadata }: Pick<KubeObject, 'metadata'>): SpotPlace | undefined => {
   const text = valueAt(metadata.annotations, SPOT_PLACE) ?? '';
   const at = text.lastIndexOf('-');
-  const [side, digits] = [text.slice(0, at), text.slice(at + 1)];
-  if ((side !== 'spot' && side !== 'on-demand') || !/^(0|[1-9][0-9]{0,5})$/.test(digits)) return undefined;
-  const index = Number(digits);
-  return index <= MAX_INDEX ? { side, index } : undefined;
+  const [side, index] = [text.slice(0, at), parseIndex(text.slice(at + 1))];
+  return (side === 'spot' || side === 'on-demand') && index !== undefined ? { side, index } : undefined;
 };

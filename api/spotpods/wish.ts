@@ -22,7 +22,8 @@ const NOT_ON_SPOT: SelectorRequirement = {
   operator: 'NotIn',
   values: ['spot'],
 };
-const SPOT_FIRST = { weight: 100, preference: { matchExpressions: [ON_SPOT] } } as const;
+/** The preference for spot, for preferred node affinity. */
+export const SPOT_FIRST = { weight: 100, preference: { matchExpressions: [ON_SPOT] } } as const;
 const TOLERATION: Toleration = { key: SPOT, operator: 'Exists' };
 
 const isEmpty = ({ matchExpressions = [], matchFields = [] }: NodeSelectorTerm): boolean =>

@@ -1,5 +1,6 @@
 import type { Pod } from '../../api/objects.ts';
 import { valueAt } from '../../api/records/valueat.ts';
+import { parseIndex } from '../../api/spotpods/split.ts';
 
 /** Labels that a controller gives all of its pods and no others. */
 const OWN_LABELS = ['pod-template-hash', 'batch.kubernetes.io/controller-uid', 'controller-uid'] as const;
@@ -24,6 +25,5 @@ export const ordinalIn = (
   };
   const label = valueAt(key, ownerKind);
   if (label === undefined) return undefined;
-  const text = valueAt(labels, label) ?? valueAt(annotations, label) ?? '';
-  return /^(0|[1-9][0-9]{0,5})$/.test(text) ? Number(text) : undefined;
+  return parseIndex(valueAt(labels, label) ?? valueAt(annotations, label) ?? '');
 };
