@@ -21,7 +21,7 @@ import { planWithNodes } from '../room.ts';
 import { comingPods } from './comingpods.ts';
 import { withinConstraints } from './constraints.ts';
 import { onSpotIfAsked } from './onspot.ts';
-import { expectedPodsOf, type Purchase, purchasesOf } from './purchase.ts';
+import { expectedPodsOf, type PodRef, type Purchase, purchasesOf } from './purchase.ts';
 import { type Request, searchForPods } from './search.ts';
 import { withSides } from './sides.ts';
 import { withinTheirQuotas } from './withinquotas.ts';
@@ -196,6 +196,14 @@ export const buy = async (
   return carryOut(o, memory, { pods, coming, chunks, result, planName, mode: settings?.mode ?? 'plan' });
 };
 
+const refText = ({ namespace, name }: PodRef): string => `${namespace}/${name}`;
+
+/** Tells whether a pod is one of these. */
+const isAmong = (pods: readonly Pod[]): ((pod: PodRef) => boolean) => {
+  const names = new Set(pods.map(podName));
+  return (pod) => names.has(refText(pod));
+};
+
 const carryOut = async (
   o: CycleOptions,
   memory: CycleMemory,
@@ -211,25 +219,17 @@ const carryOut = async (
   const { pods, result, planName, mode } = found;
   const byName = new Map(pods.map((pod) => [podName(pod), pod]));
   // A pod that found a node during the search needs none.
-  const isReal = ({ namespace, name }: { readonly namespace: string; readonly name: string }): boolean => {
-    const key = `${namespace}/${name}`;
+  const isReal = (pod: PodRef): boolean => {
+    const key = refText(pod);
     const now = o.caches.pods.get(key);
     return byName.get(key)?.metadata.uid === now?.metadata.uid && now !== undefined && !now.spec.nodeName;
   };
-  const toCome = new Set(found.coming.map(podName));
-  const isComing = ({ namespace, name }: { readonly namespace: string; readonly name: string }): boolean =>
-    toCome.has(`${namespace}/${name}`);
-  const room = new Set(found.chunks.map(podName));
-  const isRoom = ({ namespace, name }: { readonly namespace: string; readonly name: string }): boolean =>
-    room.has(`${namespace}/${name}`);
+  const isComing = isAmong(found.coming);
+  const isRoom = isAmong(found.chunks);
   const purchases = result.plan ? purchasesOf(result.plan, { isReal, isComing, isRoom, mode }) : [];
-  const bought = new Set(
-    purchases
-      .flatMap(({ spec }) => spec.podsToMigrate ?? [])
-      .map(({ namespace, name }) => `${namespace}/${name}`),
-  );
-  const unplaced = result.unplaced.filter(({ namespace, name }) => byName.has(`${namespace}/${name}`));
-  const without = new Set(unplaced.map(({ namespace, name }) => `${namespace}/${name}`));
+  const bought = new Set(purchases.flatMap(({ spec }) => spec.podsToMigrate ?? []).map(refText));
+  const unplaced = result.unplaced.filter((pod) => byName.has(refText(pod)));
+  const without = new Set(unplaced.map(refText));
   const planned = new Set(
     (result.plan?.spec.podsToMigrate ?? []).map(({ namespace, name, dstNodeClaimName }) =>
       result.plan?.spec.nodeClaimsToAdd?.some(({ metadata }) => metadata.name === dstNodeClaimName)
@@ -265,7 +265,7 @@ const carryOut = async (
       ? `bought ${nodes} nodes for ${bought.size > 0 ? podsAndReplicas(bought.size, replicas) : 'room of CapacityBuffers'}: ${names.join(', ')}`
       : (result.reason ?? 'no node was bought');
   const unbought = new Map(
-    result.unplaced.filter(isRoom).map(({ namespace, name, reason }) => [`${namespace}/${name}`, reason]),
+    result.unplaced.filter(isRoom).map(({ reason, ...pod }) => [refText(pod), reason]),
   );
   return { message, plans: names, nodes, pods: bought.size, replicas, unbought };
 };

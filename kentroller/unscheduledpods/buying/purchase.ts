@@ -76,6 +76,12 @@ export const expectedPodsOf = ({ coming }: Purchase): readonly ExpectedPods[] =>
   return [...owners.values()];
 };
 
+/** A pod as a plan and a search name it. */
+export interface PodRef {
+  readonly namespace: string;
+  readonly name: string;
+}
+
 /**
  * What is stored of the planner's answer: nodes to come and real pods that wait for them. Pods with room on nodes that stand
  * are left to kube-scheduler; nodes are bought for headroom and replicas to come only beside such for pods or for room of
@@ -84,10 +90,10 @@ export const expectedPodsOf = ({ coming }: Purchase): readonly ExpectedPods[] =>
 export const purchasesOf = (
   answer: Answer,
   o: {
-    readonly isComing: (pod: { readonly namespace: string; readonly name: string }) => boolean;
+    readonly isComing: (pod: PodRef) => boolean;
     /** Whether a pod is a chunk of a CapacityBuffer that is bought for. */
-    readonly isRoom?: (pod: { readonly namespace: string; readonly name: string }) => boolean;
-    readonly isReal: (pod: { readonly namespace: string; readonly name: string }) => boolean;
+    readonly isRoom?: (pod: PodRef) => boolean;
+    readonly isReal: (pod: PodRef) => boolean;
     readonly mode: 'plan' | 'single';
     readonly maxBytes?: number;
   },
