@@ -27,13 +27,17 @@ export type Template = { readonly metadata?: Partial<ObjectMeta>; readonly spec:
 const replicasOf = ({ status }: CapacityBuffer): number =>
   isTrue(status?.conditions, 'ReadyForProvisioning') ? (status?.replicas ?? 0) : 0;
 
+/** The kind of a workload that is scaled; undefined for any other. */
+const scalableOf = ({ apiGroup, kind }: { readonly apiGroup?: string | undefined; readonly kind: string }) =>
+  apiGroup && apiGroup !== 'apps' ? undefined : valueAt(WORKLOADS, kind);
+
 /** A workload whose replicas are pods of a template; undefined for one that is not there, or of a kind that nobody scales. */
 export const readWorkload = async (
   { client, signal }: Pick<Looking, 'client' | 'signal'>,
   { apiGroup, kind, name, namespace }: Record<'apiGroup' | 'kind' | 'name' | 'namespace', string>,
 ): Promise<Workload | undefined> => {
-  const resource = valueAt(WORKLOADS, kind);
-  if (!resource || (apiGroup !== '' && apiGroup !== 'apps') || !isObjectName(name)) return undefined;
+  const resource = scalableOf({ apiGroup, kind });
+  if (!resource || !isObjectName(name)) return undefined;
   return getOrUndefined(client.get(resource, { name, namespace }, { signal }));
 };
 
@@ -64,9 +68,8 @@ export const readShape = async (
     return { kind: 'known', template: found.template, ...(generation !== undefined && { generation }) };
   }
   if (!spec?.scalableRef) return unknown('ResolutionFailed', 'neither podTemplateRef nor scalableRef is set');
-  const { apiGroup, kind, name } = spec.scalableRef;
-  const isScalable = valueAt(WORKLOADS, kind) !== undefined && (!apiGroup || apiGroup === 'apps');
-  if (!isScalable) {
+  const { kind, name } = spec.scalableRef;
+  if (!scalableOf(spec.scalableRef)) {
     const message = `scalableRef names a ${kind}, and only ${Object.keys(WORKLOADS).join(', ')} of apps are known`;
     return unknown('ResolutionFailed', message);
   }

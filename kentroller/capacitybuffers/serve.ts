@@ -89,18 +89,13 @@ export class BufferServer {
     this.#isClean = true;
   }
 
-  /** Everything that is not deleted; none where the kind is not served. */
+  /** Everything that is not deleted; none where the kind is not served, or may not be read. */
   async #read(): Promise<readonly CapacityBuffer[]> {
     const { client, signal, log } = this.#o;
-    const list = await client
-      .list(CAPACITY_BUFFERS, { signal })
-      .catch(ignoreUnserved)
-      .catch((error: unknown) => {
-        if (!lacksRight(error)) throw error;
-        log.warn({ reason: messageOf(error) }, 'CapacityBuffers may not be read, and are not served');
-        return undefined;
-      });
-    return (list?.items ?? []).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+    const buffers = await listBuffers({ client, signal }, (reason) =>
+      log.warn({ reason }, 'CapacityBuffers may not be read, and are not served'),
+    );
+    return buffers.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   }
 
   #standing(known: ReadonlyMap<string, Standing>, buffer: CapacityBuffer): Standing {
@@ -141,26 +136,25 @@ export class BufferServer {
             ...(schedulers && { schedulers }),
           });
     await this.#guard(nodes);
-    const without = new Set(missing.map(podName));
-    const written = new Set<string>();
+    const without = new Set(missing);
+    const at = timeText(this.#o.now());
+    const written = new Set<Pod>();
     for (const each of served) {
-      const lacking = each.chunks.map(podName).filter((name) => without.has(name));
-      const reason = lacking.map((name) => unbought.chunks.get(name)).find((why) => why !== undefined);
+      const lacking = each.chunks.filter((chunk) => without.has(chunk));
+      const reason = lacking
+        .map((chunk) => unbought.chunks.get(podName(chunk)))
+        .find((why) => why !== undefined);
       const facts = {
         ...each,
         allowed: each.chunks.length,
         missing: lacking.length,
         unbought: reason ?? unbought.all,
       };
-      const at = timeText(this.#o.now());
       const isWritten = await this.#write(each.buffer, statusOf(each.buffer, facts, ACTIVE_CAPACITY, at));
-      if (isWritten) for (const chunk of each.chunks) written.add(podName(chunk));
+      if (isWritten) for (const chunk of each.chunks) written.add(chunk);
     }
     // Nothing is bought for a buffer whose status does not say that it is served.
-    this.#last = {
-      chunks: chunks.filter((chunk) => written.has(podName(chunk))),
-      missing: missing.filter((chunk) => written.has(podName(chunk))),
-    };
+    this.#last = { chunks: [...written], missing: missing.filter((chunk) => written.has(chunk)) };
   }
 
   /** Writes a status that says something new; false where another writer has its fields, the buffer is gone, or its status is refused. */
@@ -207,19 +201,26 @@ export class BufferServer {
   }
 }
 
+/** All CapacityBuffers; none where the kind is not served, or where they may not be read, which `tellForbidden` is told. */
+const listBuffers = async (
+  { client, signal }: { readonly client: Pick<KubeClient, 'list'>; readonly signal: AbortSignal },
+  tellForbidden: (reason: string) => void = () => {},
+): Promise<readonly CapacityBuffer[]> => {
+  try {
+    return (await client.list(CAPACITY_BUFFERS, { signal }).catch(ignoreUnserved))?.items ?? [];
+  } catch (error) {
+    if (!lacksRight(error)) throw error;
+    tellForbidden(messageOf(error));
+    return [];
+  }
+};
+
 /** Takes back every status that kentroller has written, for good; a kind that is not served, or may not be read, has none. */
 export const withdrawStatuses = async (o: {
   readonly client: Pick<KubeClient, 'list' | 'apply'>;
   readonly signal: AbortSignal;
 }): Promise<void> => {
-  const list = await o.client
-    .list(CAPACITY_BUFFERS, { signal: o.signal })
-    .catch(ignoreUnserved)
-    .catch((error: unknown) => {
-      if (!lacksRight(error)) throw error;
-      return undefined;
-    });
-  for (const buffer of (list?.items ?? []).filter(isOursAlone)) await withdrawStatus(o, buffer);
+  for (const buffer of (await listBuffers(o)).filter(isOursAlone)) await withdrawStatus(o, buffer);
 };
 
 /** Removes a buffer's status that kentroller alone has written. */
