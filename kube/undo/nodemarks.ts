@@ -82,22 +82,20 @@ export const withoutCordon = (
   };
 };
 
-/**
- * do-not-disrupt of an added node or its NodeClaim, taken off unless somebody else has put it there too. Karpenter
- * copies both annotations from the NodeClaim to the node, so whoever wrote the mark wrote this one.
- */
-export const withoutGuard = ({ metadata }: KubeObject): Texts =>
-  isTheirs(metadata, annotationPath(KARPENTER_DO_NOT_DISRUPT), OWNED_BY)
+/** do-not-disrupt that came with a mark of ours, taken off unless somebody else has put it there too. */
+const withoutDoNotDisrupt = ({ metadata }: KubeObject, mark: string): Texts =>
+  isTheirs(metadata, annotationPath(KARPENTER_DO_NOT_DISRUPT), mark)
     ? {}
     : { [KARPENTER_DO_NOT_DISRUPT]: null };
 
-/** The annotations of a node without the do-not-disrupt that keeps its room; one that somebody else has put there stays. */
-export const withoutRoomGuard = (node: Node): Texts => {
-  if (annotationOf(node, KEEPS_ROOM) === undefined) return {};
-  return {
-    ...(!isTheirs(node.metadata, annotationPath(KARPENTER_DO_NOT_DISRUPT), KEEPS_ROOM) && {
-      [KARPENTER_DO_NOT_DISRUPT]: null,
-    }),
-    [KEEPS_ROOM]: null,
-  };
-};
+/**
+ * do-not-disrupt of an added node or its NodeClaim, taken off. Karpenter copies both annotations from the NodeClaim to the
+ * node, so whoever wrote the mark wrote this one.
+ */
+export const withoutGuard = (object: KubeObject): Texts => withoutDoNotDisrupt(object, OWNED_BY);
+
+/** The annotations of a node without the do-not-disrupt that keeps its room. */
+export const withoutRoomGuard = (node: Node): Texts =>
+  annotationOf(node, KEEPS_ROOM) === undefined
+    ? {}
+    : { ...withoutDoNotDisrupt(node, KEEPS_ROOM), [KEEPS_ROOM]: null };
