@@ -20,8 +20,7 @@ import { ourSide } from './sides.ts';
 
 /**
  * One claim that replaces every node of a full cluster: as many moves as there are pods. `--nodes 2000 --pods 32000
- * --deployments 600 --join 5 --drains 20
- * --minutes 120`.
+ * --deployments 600 --join 5 --drains 20 --minutes 120`.
  */
 
 const { numbers } = readFlags(process.argv.slice(2), {
