@@ -102,5 +102,19 @@ export const foreignSchedulerOf = (
   return ours.includes(scheduler) ? undefined : scheduler;
 };
 
+/**
+ * The controller of a pod that is being created and whose node is for a scheduler of `schedulers` to choose; a reason where there is no
+ * such controller.
+ */
+export const ownerToPlaceFor = (pod: Pod, schedulers?: readonly string[]): OwnerReference | string => {
+  if (pod.metadata.annotations?.[MIRROR_POD] !== undefined) return 'it mirrors a static pod';
+  const owner = controllerOf(pod);
+  if (!owner) return 'it has no controller';
+  if (owner.kind === 'DaemonSet' || owner.kind === 'Node')
+    return `a pod of a ${owner.kind} belongs to its node`;
+  const scheduler = foreignSchedulerOf(pod, schedulers);
+  return scheduler ? `scheduler ${scheduler} places it` : owner;
+};
+
 /** True for a pod that no kubelet has seen: it may be deleted without a grace period. */
 export const hasNeverStarted = (pod: Pod): boolean => pod.status?.startTime === undefined;

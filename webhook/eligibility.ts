@@ -1,7 +1,7 @@
 import { isGated, otherGates } from '../api/heldpods.ts';
-import { MIRROR_POD, PIN } from '../api/labels.ts';
+import { PIN } from '../api/labels.ts';
 import type { OwnerReference, Pod } from '../api/objects.ts';
-import { controllerOf, foreignSchedulerOf } from '../api/pods.ts';
+import { ownerToPlaceFor } from '../api/pods.ts';
 
 type Owner = Pick<OwnerReference, 'kind' | 'name' | 'uid'>;
 
@@ -32,13 +32,8 @@ export const eligibilityOf = (
   // Reinvocation: a pod that we pinned comes again after another webhook changed it.
   const mayBeOurs = pod.metadata.annotations?.[PIN] !== undefined;
   if (pod.spec.nodeName && !mayBeOurs) return skip('it already has a node');
-  if (pod.metadata.annotations?.[MIRROR_POD] !== undefined) return skip('it mirrors a static pod');
-  const owner = controllerOf(pod);
-  if (!owner) return skip('it has no controller');
-  if (owner.kind === 'DaemonSet' || owner.kind === 'Node')
-    return skip(`a pod of a ${owner.kind} belongs to its node`);
-  const scheduler = foreignSchedulerOf(pod, o.schedulers);
-  if (scheduler) return skip(`scheduler ${scheduler} places it`);
+  const owner = ownerToPlaceFor(pod, o.schedulers);
+  if (typeof owner === 'string') return skip(owner);
   if (!o.isOwnerMoved(owner, namespace === o.probedIn ? undefined : namespace))
     return skip('no running plan moves pods of its owner');
   if (otherGates(pod).length > 0 && !mayBeOurs) return skip('it has scheduling gates of others');

@@ -1,7 +1,7 @@
 import type { AutoscalerPolicySpec } from '../kinds/autoscalerpolicy.ts';
-import { KARPENTER_CAPACITY_TYPE, MIRROR_POD, ON_DEMAND, SPOT, SPOT_PERCENTAGE } from '../labels.ts';
+import { KARPENTER_CAPACITY_TYPE, ON_DEMAND, SPOT, SPOT_PERCENTAGE } from '../labels.ts';
 import type { OwnerReference, Pod, SelectorRequirement } from '../objects.ts';
-import { controllerOf, foreignSchedulerOf } from '../pods.ts';
+import { ownerToPlaceFor } from '../pods.ts';
 import { valueAt } from '../records/valueat.ts';
 
 /** Which pods get a wish for spot or for on-demand, and what share of them; docs/designs/0065-spot-pods.md. */
@@ -100,13 +100,8 @@ export const spotRulingOf = (
   if (SYSTEM_NAMESPACES.includes(namespace) || namespace === o.ownNamespace)
     return pass('pods of the system go where they say');
   if (pod.spec.nodeName) return pass('it already has a node');
-  if (pod.metadata.annotations?.[MIRROR_POD] !== undefined) return pass('it mirrors a static pod');
-  const owner = controllerOf(pod);
-  if (!owner) return pass('it has no controller');
-  if (owner.kind === 'DaemonSet' || owner.kind === 'Node')
-    return pass(`a pod of a ${owner.kind} belongs to its node`);
-  const scheduler = foreignSchedulerOf(pod, o.schedulers);
-  if (scheduler) return pass(`scheduler ${scheduler} places it`);
+  const owner = ownerToPlaceFor(pod, o.schedulers);
+  if (typeof owner === 'string') return pass(owner);
   if (hasOwnCapacityWish(pod)) return pass('it says its capacity type itself');
   const percentage = ruleFor(pod, namespace, owner, o.rules);
   return typeof percentage === 'string'
