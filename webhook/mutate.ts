@@ -8,7 +8,7 @@ import { eligibilityOf, type IsOwnerMoved } from './eligibility.ts';
 import type { JsonPatchOperation } from './jsonpatch.ts';
 import { pinPatch, unpinPatch } from './patch.ts';
 import { isProbe, probePatch } from './probe.ts';
-import { type AdmissionRequest, formatResponse, parseReview } from './review.ts';
+import { type AdmissionRequest, answerReview } from './review.ts';
 import type { TakeSlot } from './slots/client.ts';
 import { templateKeyOf, trimPod } from './trimpod.ts';
 
@@ -32,20 +32,15 @@ interface EligibleRequest extends AdmissionRequest {
   readonly owner: OwnerReference;
 }
 
-/**
- * Answers one AdmissionReview; throws InvalidReviewError. A pod is always allowed: an error after parsing costs the
- * pin, never the pod.
- */
-export const mutate = async (o: Admission, body: unknown): Promise<string> => {
-  const request = parseReview(body);
-  try {
-    return formatResponse(request, await decidePatch(o, request));
-  } catch (error) {
-    o.observe('failed');
-    o.log.warn({ namespace: request.namespace, reason: messageOf(error) }, 'pod not pinned');
-    return formatResponse(request, []);
-  }
-};
+/** Answers one AdmissionReview with a pin, where a running plan has a place for the pod; throws InvalidReviewError. */
+export const mutate = (o: Admission, body: unknown): Promise<string> =>
+  answerReview(body, {
+    decide: (request) => decidePatch(o, request),
+    onError: (error, { namespace }) => {
+      o.observe('failed');
+      o.log.warn({ namespace, reason: messageOf(error) }, 'pod not pinned');
+    },
+  });
 
 const decidePatch = async (
   o: Admission,

@@ -96,3 +96,23 @@ export const formatResponse = (
       }),
     },
   });
+
+/**
+ * Answers one AdmissionReview with the patch that is decided; throws InvalidReviewError. A pod is always allowed: an error
+ * after parsing costs the patch, never the pod.
+ */
+export const answerReview = async (
+  body: unknown,
+  o: {
+    readonly decide: (request: AdmissionRequest) => Promise<readonly JsonPatchOperation[]>;
+    readonly onError: (error: unknown, request: AdmissionRequest) => void;
+  },
+): Promise<string> => {
+  const request = parseReview(body);
+  try {
+    return formatResponse(request, await o.decide(request));
+  } catch (error) {
+    o.onError(error, request);
+    return formatResponse(request, []);
+  }
+};

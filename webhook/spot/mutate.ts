@@ -5,7 +5,7 @@ import { hasWish, withoutWish } from '../../api/spotpods/wish.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { JsonPatchOperation } from '../jsonpatch.ts';
-import { type AdmissionRequest, formatResponse, parseReview } from '../review.ts';
+import { type AdmissionRequest, answerReview } from '../review.ts';
 import type { ChooseSide } from '../slots/client.ts';
 import { noSidePatch, sidePatch } from './patch.ts';
 import { ordinalIn, siblingSelector } from './selector.ts';
@@ -87,17 +87,12 @@ const decide = async (
   return place ? sidePatch(pod, place, { ...ruling, ownerKind: ruling.owner.kind }) : [];
 };
 
-/**
- * Answers one AdmissionReview; throws InvalidReviewError. A pod is always allowed: an error after parsing costs the
- * side, never the pod.
- */
-export const mutateForSpot = async (o: SpotAdmission, body: unknown): Promise<string> => {
-  const request = parseReview(body);
-  try {
-    return formatResponse(request, await decide(o, request));
-  } catch (error) {
-    o.observe('uncounted');
-    o.log.warn({ namespace: request.namespace, reason: messageOf(error) }, 'pod has no side');
-    return formatResponse(request, []);
-  }
-};
+/** Answers one AdmissionReview with a pod's side, where rules give it one; throws InvalidReviewError. */
+export const mutateForSpot = (o: SpotAdmission, body: unknown): Promise<string> =>
+  answerReview(body, {
+    decide: (request) => decide(o, request),
+    onError: (error, { namespace }) => {
+      o.observe('uncounted');
+      o.log.warn({ namespace, reason: messageOf(error) }, 'pod has no side');
+    },
+  });
