@@ -9,6 +9,7 @@ import { createLogger } from '../../kube/component/log.ts';
 import { servePeers } from '../../kube/grpc/peer.ts';
 import { createAuthority, issueLeaf } from '../../webhook/certificates/issue.ts';
 import { createWebhookServer } from '../../webhook/server.ts';
+import { idleAdmissions } from '../../webhook/testing/idleadmissions.ts';
 import { CALLER, PATH, TOKEN } from './known.ts';
 
 /** One of our servers alone, as its component starts it: `server.ts webhook|peers|policies`. The API server is a stub. */
@@ -19,21 +20,7 @@ const say = (line: object): void => void process.stdout.write(`listening ${JSON.
 const serveWebhook = async (): Promise<void> => {
   const server = createWebhookServer({
     log,
-    spot: {
-      ownNamespace: 'castai-agent',
-      rules: () => undefined,
-      choose: () => Promise.reject(new Error('no rules are in force')),
-      log,
-      observe: () => {},
-    },
-    admission: {
-      ownNamespace: 'castai-agent',
-      isOwnerMoved: () => false,
-      isCoexisting: () => false,
-      take: () => Promise.reject(new Error('no slot is expected to be taken')),
-      log,
-      observe: () => {},
-    },
+    ...idleAdmissions(log),
   });
   server.setCertificate(await issueLeaf(await createAuthority(Date.now(), 1), ['127.0.0.1'], Date.now(), 1));
   server.setPaths([PATH]);

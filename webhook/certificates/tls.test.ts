@@ -10,6 +10,7 @@ import { parseAllDocuments } from 'yaml';
 import { parse } from '../../kube/component/options.ts';
 import { options } from '../options.ts';
 import { createWebhookServer } from '../server.ts';
+import { idleAdmissions } from '../testing/idleadmissions.ts';
 import { createAuthority, issueLeaf } from './issue.ts';
 
 /** A line of the log. */
@@ -28,21 +29,7 @@ const sink = new Writable({
 const log = pino({}, sink);
 const server = createWebhookServer({
   log,
-  spot: {
-    ownNamespace: 'castai-agent',
-    rules: () => undefined,
-    choose: () => Promise.reject(new Error('no rules are in force')),
-    log,
-    observe: () => {},
-  },
-  admission: {
-    ownNamespace: 'castai-agent',
-    isOwnerMoved: () => false,
-    isCoexisting: () => false,
-    take: () => Promise.reject(new Error('no slot is expected to be taken')),
-    log,
-    observe: () => {},
-  },
+  ...idleAdmissions(log),
 });
 const authority = await createAuthority(Date.now(), 1);
 const issueServerLeaf = () => issueLeaf(authority, ['127.0.0.1'], Date.now(), 1);
