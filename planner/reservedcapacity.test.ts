@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { CAPACITY_RESERVATION_ID } from '../api/labels.ts';
 import type { NodeClaim, NodeClassObject, NodePool } from '../api/objects.ts';
+import { requirementsOfEach } from '../api/plans.ts';
 import type { CapacityReservation, Catalogue } from './model/catalogue.ts';
 import type { Snapshot } from './model/snapshot.ts';
 import { verifyPlan } from './plan/verify.ts';
@@ -78,9 +79,10 @@ t.test(
 
 t.test('a claim of a reservation has none in its further attempts, nor has one of none', async (t) => {
   const found = provisionFor(makeSnapshot([], pending(3), worldOf(['cr-1'])), reserving({ 'cr-1': 2 }));
-  for (const { alternatives = [] } of found.plan?.spec.nodeClaimsToAdd ?? []) {
-    t.ok(alternatives.length > 1);
-    for (const { requirements } of alternatives.slice(1)) {
+  for (const claim of found.plan?.spec.nodeClaimsToAdd ?? []) {
+    const attempts = requirementsOfEach(claim);
+    t.ok(attempts.length > 1);
+    for (const requirements of attempts.slice(1)) {
       t.match(
         requirements.find(({ key }) => key === 'karpenter.sh/capacity-type'),
         { values: ['on-demand'] },

@@ -3,7 +3,7 @@ import t from 'tap';
 import type { MustGo } from '../api/kinds/mustgo.ts';
 import { ZONE } from '../api/labels.ts';
 import type { Requirement } from '../api/objects.ts';
-import { destinationOf } from '../api/plans.ts';
+import { destinationOf, requirementsOfEach } from '../api/plans.ts';
 import type { ShiftedZone } from './model/catalogue.ts';
 import { awayFromZones } from './model/offers/zonalshift.ts';
 import { verifyPlan } from './plan/verify.ts';
@@ -30,9 +30,7 @@ const zonesOf = (requirements: readonly Requirement[]): readonly string[] =>
   requirements.flatMap(({ key, values = [] }) => (key === ZONE ? values : []));
 const zonesBought = ({ plan }: Pick<ReturnType<typeof provisionFor>, 'plan'>): string[] => [
   ...new Set(
-    (plan?.spec.nodeClaimsToAdd ?? []).flatMap(({ spec, alternatives = [] }) =>
-      [spec, ...alternatives].flatMap(({ requirements }) => zonesOf(requirements as readonly Requirement[])),
-    ),
+    (plan?.spec.nodeClaimsToAdd ?? []).flatMap((claim) => requirementsOfEach(claim).flatMap(zonesOf)),
   ),
 ];
 

@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { NodeClaimToAdd } from '../../api/kinds/rebalanceplan.ts';
 import type { NodePool, PodSpec, Requirement } from '../../api/objects.ts';
+import { requirementsOfEach } from '../../api/plans.ts';
 import type { Catalogue } from '../model/catalogue.ts';
 import { verifyPlan } from '../plan/verify.ts';
 import { provision } from '../provision.ts';
@@ -55,8 +56,8 @@ const claimFor = (
   if (faults.length > 0) throw new Error(faults.map(({ message }) => message).join(' '));
   return claim;
 };
-const capacityTypes = ({ alternatives = [] }: NodeClaimToAdd): string[] =>
-  alternatives.flatMap(({ requirements }) =>
+const capacityTypes = (claim: NodeClaimToAdd): string[] =>
+  requirementsOfEach(claim).flatMap((requirements) =>
     requirements.flatMap(({ key, values }) => (key === CAPACITY ? [(values ?? []).join()] : [])),
   );
 

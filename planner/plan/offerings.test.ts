@@ -3,7 +3,8 @@ import t from 'tap';
 import type { NodeClaimToAdd, RebalancePlanSpec } from '../../api/kinds/rebalanceplan.ts';
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, ZONE } from '../../api/labels.ts';
 import { mustGet } from '../../api/mustget.ts';
-import type { Pod, Taint } from '../../api/objects.ts';
+import type { Pod, Requirement, Taint } from '../../api/objects.ts';
+import { requirementsOfEach } from '../../api/plans.ts';
 import { podName } from '../../api/pods.ts';
 import type { Catalogue } from '../model/catalogue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
@@ -19,7 +20,7 @@ import { type ClusterFeatures, randomCluster, smallCatalogue } from '../testing/
 
 /** Kind 1: a claim allows no machine that one of its pods does not, whatever of it is launched. */
 
-type Requirements = NodeClaimToAdd['spec']['requirements'];
+type Requirements = readonly Requirement[];
 
 const valuesOf = (requirements: Requirements, key: string): readonly string[] =>
   requirements.find((each) => each.key === key)?.values ?? [];
@@ -85,8 +86,8 @@ const refusals = (snapshot: Snapshot, spec: RebalancePlanSpec): string[] => {
   });
   const planned = (spec.nodeClaimsToAdd ?? []).map((claim) => {
     const pods = podsAt.get(claim.metadata.name) ?? [];
-    const choices = [claim.spec.requirements, ...(claim.alternatives ?? []).map((each) => each.requirements)];
-    return choices.flatMap((choice) => machinesOf(claim, choice as Requirements, pods, snapshot));
+    const choices = [claim.spec.requirements as Requirements, ...requirementsOfEach(claim)];
+    return choices.flatMap((choice) => machinesOf(claim, choice, pods, snapshot));
   });
   const found: string[] = [];
   const volumes = volumesOf(snapshot);

@@ -7,7 +7,7 @@ import type {
   SelectorRequirement,
   TopologySpreadConstraint,
 } from '../../api/objects.ts';
-import { destinationOf } from '../../api/plans.ts';
+import { destinationOf, requirementsOfEach } from '../../api/plans.ts';
 import { type Catalogue, catalogueFromKwok } from '../model/catalogue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { verifyPlan } from '../plan/verify.ts';
@@ -162,8 +162,8 @@ export const groupsOf = ({ plan }: Planned): readonly (readonly string[])[] => {
 
 /** The values of a label that a claim allows, one sorted list per requirement set: the first and all alternatives. */
 export const allowedValues = (claim: NodeClaimToAdd, key: string): readonly (readonly string[])[] =>
-  [claim.spec.requirements, ...(claim.alternatives ?? []).map(({ requirements }) => requirements)].map(
-    (list) => [...((list as readonly Requirement[]).find((each) => each.key === key)?.values ?? [])].sort(),
+  [claim.spec.requirements as readonly Requirement[], ...requirementsOfEach(claim)].map((list) =>
+    [...(list.find((each) => each.key === key)?.values ?? [])].sort(),
   );
 
 /** The same as one sorted list of all values. */

@@ -1,5 +1,5 @@
-import type { DaemonSet, Pod, PodSpec } from '../../api/objects.ts';
-import { destinationName, destinationOf } from '../../api/plans.ts';
+import type { DaemonSet, Pod, PodSpec, Requirement } from '../../api/objects.ts';
+import { destinationName, destinationOf, requirementsOfEach } from '../../api/plans.ts';
 import { type Catalogue, catalogueFromKwok } from '../model/catalogue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { verifyPlan } from '../plan/verify.ts';
@@ -76,7 +76,7 @@ export const rebalanceOf = (
 /** Per claim that a plan adds, the instance types of its alternatives, each once. */
 export const typesOf = ({ plan }: Pick<RebalanceResult, 'plan'>): string[][] =>
   (plan?.spec.nodeClaimsToAdd ?? []).map((claim) => {
-    const lists = [claim.spec.requirements, ...(claim.alternatives ?? []).map((each) => each.requirements)];
+    const lists = [claim.spec.requirements as readonly Requirement[], ...requirementsOfEach(claim)];
     const values = lists.flatMap((list) =>
       list.flatMap(({ key, values }) => (key === 'node.kubernetes.io/instance-type' ? (values ?? []) : [])),
     );

@@ -1,6 +1,6 @@
 import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
 import { KARPENTER_NODEPOOL } from '../../../api/labels.ts';
-import type { DaemonSet, NodePool, Pod, Requirement, Taint } from '../../../api/objects.ts';
+import type { DaemonSet, NodePool, Pod, Taint } from '../../../api/objects.ts';
 import { requirementsOfEach } from '../../../api/plans.ts';
 import type { CapacityReservation, Catalogue, InstanceType, Offering } from '../../model/catalogue.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
