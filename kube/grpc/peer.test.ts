@@ -60,6 +60,9 @@ const take: handleBidiStreamingCall<TakeRequests, TakeReplies> = (stream) => {
   stream.resume();
 };
 
+/** The sides of pods, which nobody asks for here. */
+const hangUp: handleBidiStreamingCall<unknown, unknown> = (stream) => stream.end();
+
 const account = (name: string) =>
   client.request('POST', `/api/v1/namespaces/${namespace}/serviceaccounts`, {
     body: { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name } },
@@ -81,7 +84,7 @@ const serve = () =>
     advertise: '127.0.0.1',
     port: 0,
     callers: [`system:serviceaccount:${namespace}:friend`],
-    services: [{ definition: slots, implementation: { Take: take } }],
+    services: [{ definition: slots, implementation: { Take: take, ChooseSides: hangUp } }],
     log,
   });
 
