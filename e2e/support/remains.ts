@@ -73,25 +73,33 @@ const ofClaim = (claim: KubeObject): readonly string[] => [
 const list = async <T extends KubeObject>(client: KubeClient, resource: resources.Resource<T>) =>
   (await client.list(resource).catch(ignoreUnserved))?.items ?? [];
 
-/** Lines on nodes, pods, NodeClaims, NodePools and plans. */
-export const marksLeft = async (client: KubeClient): Promise<readonly string[]> => {
-  const line =
-    <T extends KubeObject>(kind: string, of: (object: T) => readonly string[]) =>
-    (object: T): string[] => {
-      const found = of(object);
-      return found.length === 0 ? [] : [`${kind} ${object.metadata.name}: ${found.join(', ')}`];
+/** The marks of every node, pod, NodeClaim, NodePool and plan that stands, by kind, name and uid; none for most. */
+export const marksByObject = async (
+  client: KubeClient,
+): Promise<ReadonlyMap<string, { readonly title: string; readonly marks: readonly string[] }>> => {
+  const of =
+    <T extends KubeObject>(kind: string, marksOf: (object: T) => readonly string[]) =>
+    (object: T) => {
+      const { name, uid } = object.metadata;
+      return [`${kind}/${uid}`, { title: `${kind} ${name}`, marks: marksOf(object) }] as const;
     };
   const pods = (await list(client, resources.PODS)).filter((p) => p.metadata.namespace !== 'castai-agent');
-  return [
-    ...(await list(client, resources.NODES)).flatMap(line('Node', ofNode)),
-    ...pods.flatMap(line('Pod', ofPod)),
-    ...(await list(client, resources.NODE_CLAIMS)).flatMap(line('NodeClaim', ofClaim)),
-    ...(await list(client, resources.NODE_POOLS)).flatMap(line('NodePool', (pool) => wordsIn(pool))),
-    ...(await list(client, resources.REBALANCE_PLANS)).flatMap(
-      line('RebalancePlan', ({ metadata }) => metadata.finalizers ?? []),
+  return new Map([
+    ...(await list(client, resources.NODES)).map(of('Node', ofNode)),
+    ...pods.map(of('Pod', ofPod)),
+    ...(await list(client, resources.NODE_CLAIMS)).map(of('NodeClaim', ofClaim)),
+    ...(await list(client, resources.NODE_POOLS)).map(of('NodePool', (pool) => wordsIn(pool))),
+    ...(await list(client, resources.REBALANCE_PLANS)).map(
+      of('RebalancePlan', ({ metadata }) => metadata.finalizers ?? []),
     ),
-  ];
+  ]);
 };
+
+/** Lines on nodes, pods, NodeClaims, NodePools and plans. */
+export const marksLeft = async (client: KubeClient): Promise<readonly string[]> =>
+  [...(await marksByObject(client)).values()].flatMap(({ title, marks }) =>
+    marks.length === 0 ? [] : [`${title}: ${marks.join(', ')}`],
+  );
 
 /** Lines on objects that our manifests install, and on what they made. */
 export const objectsLeft = async (client: KubeClient): Promise<readonly string[]> => {
