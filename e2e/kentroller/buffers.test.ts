@@ -3,29 +3,19 @@ import { isFinished } from '../../api/plans.ts';
 import { EVENTS, NODES, REBALANCE_PLANS } from '../../api/resources.ts';
 import { isGuarded } from '../../kentroller/capacitybuffers/roomguard.ts';
 import { until } from '../../kube/testing/until.ts';
-import { type Ground, up } from '../ground/ground.ts';
 import { applyDeployment, podsRunning } from '../support/workload.ts';
 import { CHUNK, type KwokStage, openKwokStage, POOL } from './kwokstage.ts';
-import type { Session } from './session.ts';
 
 /** A CapacityBuffer that nobody else serves, beside real Karpenter: bought once, kept, taken by pods at once, bought again, and given back. */
 
 const CHUNKS = 3;
 const LONG = { timeoutMs: 120_000, everyMs: 250 };
-let ground: Ground;
 let stage: KwokStage;
-let session: Session | undefined;
 
 t.before(async () => {
-  ground = await up({ name: 'buffers' });
-  stage = await openKwokStage(ground);
+  stage = await openKwokStage('buffers');
 });
-t.teardown(async () => {
-  session?.stop();
-  await session?.ended;
-  stage?.close();
-  await ground?.down();
-});
+t.teardown(() => stage?.close());
 
 const said = (what: RegExp): Promise<unknown> =>
   until(
@@ -66,13 +56,13 @@ t.test('room is bought once, kept, taken, bought again, and goes', async (t) => 
   const { client } = stage;
   await stage.setPolicy(true);
   await stage.createBuffer(CHUNKS);
-  session = stage.kentroller();
+  const first = stage.kentroller();
   await said(/ReadyForProvisioning=True/);
   await until('a machine is ordered', async () => (await stage.machines()).ofPlans.length > 0, LONG);
   // Its process ends in the midst of the plan, with all that it remembers.
-  session.stop();
-  await session.ended;
-  session = stage.kentroller();
+  first.stop();
+  await first.ended;
+  stage.kentroller();
   await said(/Provisioning=True FitsExistingCapacity/);
   t.equal((await stage.buffer()).status?.replicas, CHUNKS);
   await boughtByPlans(1);

@@ -4,32 +4,22 @@ import { EVENTS, NODES, REBALANCE_PLANS } from '../../api/resources.ts';
 import { BUFFER_MANAGER } from '../../kentroller/capacitybuffers/owner.ts';
 import { isGuarded } from '../../kentroller/capacitybuffers/roomguard.ts';
 import { until } from '../../kube/testing/until.ts';
-import { type Ground, up } from '../ground/ground.ts';
 import { type KwokStage, openKwokStage, POOL } from './kwokstage.ts';
-import type { Session } from './session.ts';
 
 /** CapacityBuffers that Karpenter serves, with its gate on: kentroller stands aside, and nobody buys twice. */
 
 const LONG = { timeoutMs: 120_000, everyMs: 250 };
-let ground: Ground;
 let stage: KwokStage;
-let session: Session | undefined;
 
 t.before(async () => {
-  ground = await up({ name: 'theirbuffers' });
-  stage = await openKwokStage(ground, { FEATURE_GATES: 'CapacityBuffer=true' });
+  stage = await openKwokStage('theirbuffers', { FEATURE_GATES: 'CapacityBuffer=true' });
 });
-t.teardown(async () => {
-  session?.stop();
-  await session?.ended;
-  stage?.close();
-  await ground?.down();
-});
+t.teardown(() => stage?.close());
 
 t.test('a buffer of Karpenter’s is left to it, and its room is bought once', async (t) => {
   const { client } = stage;
   await stage.setPolicy(true);
-  session = stage.kentroller();
+  stage.kentroller();
   await stage.createBuffer(3);
   await until(
     'Karpenter has room for all chunks',

@@ -1,14 +1,14 @@
 import { AUTOSCALER_POLICY } from '../../api/kinds/autoscalerpolicy.ts';
-import { INSTALL_NAMESPACE, KARPENTER_NODEPOOL, KENTROLLER, PLAN } from '../../api/labels.ts';
+import { KARPENTER_NODEPOOL, PLAN } from '../../api/labels.ts';
 import type { CapacityBuffer, NodeClaim } from '../../api/objects.ts';
 import { AUTOSCALER_POLICIES, CAPACITY_BUFFERS, NODE_CLAIMS, POD_TEMPLATES } from '../../api/resources.ts';
 import { readFileCloud } from '../../cloud/filecloud.ts';
 import { connect, type KubeClient } from '../../kube/client/client.ts';
-import type { Ground } from '../ground/ground.ts';
+import { type Ground, up } from '../ground/ground.ts';
 import { startKwok } from '../ground/kwok/kwok.ts';
 import { kwokNodeClass, kwokNodePool } from '../ground/kwok/nodepool.ts';
-import { grantAll, POLICIES, removeKubeconfigs, writeKubeconfig } from '../support/account.ts';
 import { createNamespace } from '../support/workload.ts';
+import { closeKentrollerAccount, openKentrollerAccount } from './account.ts';
 import { type Session, startSession } from './session.ts';
 
 /** A ground with real Karpenter over machines without kubelets, a NodePool whose empty nodes it ends at once, and a buffer. */
@@ -26,34 +26,33 @@ export interface KwokStage {
   buffer(): Promise<CapacityBuffer>;
   /** Machines, and those of them that plans ordered. */
   machines(): Promise<{ readonly all: readonly NodeClaim[]; readonly ofPlans: readonly NodeClaim[] }>;
-  close(): void;
+  /** Ends every kentroller, and the ground. */
+  close(): Promise<void>;
 }
 
-export const openKwokStage = async (
+const furnish = async (
   ground: Ground,
-  karpenterEnv: Readonly<Record<string, string>> = {},
+  karpenterEnv: Readonly<Record<string, string>>,
 ): Promise<KwokStage> => {
   const { typesFile } = await startKwok(ground, { joinMs: 2_000, karpenterEnv });
-  const files = ['manifests/base/crds', ...POLICIES].flatMap((path) => ['-f', path]);
-  await ground.kubectl(['apply', '--server-side', ...files]);
   const pool = kwokNodePool(POOL);
   const disruption = { ...pool.spec.disruption, consolidateAfter: '0s' };
   const ends = { ...pool, spec: { ...pool.spec, disruption } };
   for (const object of [kwokNodeClass, ends])
     await ground.kubectl(['apply', '--server-side', '-f', '-'], { input: JSON.stringify(object) });
   const client = connect({ kubeconfig: ground.kubeconfig, userAgent: 'buffers', qps: 200, burst: 400 });
-  await createNamespace(client, INSTALL_NAMESPACE);
+  const kubeconfig = await openKentrollerAccount(ground, client);
   await createNamespace(client, POOL);
-  const account = { namespace: INSTALL_NAMESPACE, name: KENTROLLER };
-  const made = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: account };
-  await ground.kubectl(['apply', '--server-side', '-f', '-'], { input: JSON.stringify(made) });
-  await grantAll(client, INSTALL_NAMESPACE);
-  const kubeconfig = await writeKubeconfig(client, ground.kubeconfig, account);
   const cloud = await readFileCloud(typesFile);
+  const sessions: Session[] = [];
   return {
     client,
-    kentroller: () =>
-      startSession({ kubeconfig, cloud, env: { PIN_ACKNOWLEDGE_TIMEOUT: '500ms' }, hasFeatures: true }),
+    kentroller: () => {
+      const env = { PIN_ACKNOWLEDGE_TIMEOUT: '500ms' };
+      const session = startSession({ kubeconfig, cloud, env, hasFeatures: true });
+      sessions.push(session);
+      return session;
+    },
     setPolicy: (isServing) =>
       client.apply(
         AUTOSCALER_POLICIES,
@@ -79,9 +78,28 @@ export const openKwokStage = async (
       const all = items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
       return { all, ofPlans: all.filter(({ metadata: { labels = {} } }) => labels[PLAN] !== undefined) };
     },
-    close: () => {
-      removeKubeconfigs(ground.kubeconfig, INSTALL_NAMESPACE);
+    close: async () => {
+      for (const session of sessions) {
+        session.stop();
+        await session.ended;
+      }
+      closeKentrollerAccount(ground);
       client.close();
+      await ground.down();
     },
   };
+};
+
+/** Brings up a ground of this name with Karpenter in this environment. */
+export const openKwokStage = async (
+  name: string,
+  karpenterEnv: Readonly<Record<string, string>> = {},
+): Promise<KwokStage> => {
+  const ground = await up({ name });
+  try {
+    return await furnish(ground, karpenterEnv);
+  } catch (error) {
+    await ground.down();
+    throw error;
+  }
 };

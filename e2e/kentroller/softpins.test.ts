@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { parse } from 'yaml';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { ReplicaSet } from '../../api/objects.ts';
 import { NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
@@ -9,6 +7,7 @@ import { eventually, kubeconfig, Scene } from '../pinner/fixture.ts';
 import { owner, podOf } from '../rights/attempt.ts';
 import { InstalledRights } from '../rights/installed.ts';
 import { type Session, startSession } from './session.ts';
+import { applySoftPinsKind, removeSoftPinsKind } from './softpinskind.ts';
 
 /** A whole kentroller with PINNING=policy beside the policy, on an API server: what it writes while a plan runs. */
 
@@ -18,10 +17,6 @@ const rights = new InstalledRights(scene, [
   'components/soft-pins/rbac.yaml',
 ]);
 const { client, namespace } = scene;
-const CRD = parse(readFileSync('manifests/components/soft-pins/crd.yaml', 'utf8')) as {
-  readonly metadata: { readonly name: string };
-};
-const CRD_PATH = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${CRD.metadata.name}`;
 const [blue, green] = [scene.nodeName('blue'), scene.nodeName('green')];
 const planName = `${namespace}-plan`;
 let session: Session;
@@ -36,11 +31,7 @@ const start = (): Session =>
 
 t.before(async () => {
   await scene.open();
-  await client.request('PATCH', CRD_PATH, {
-    query: { fieldManager: 'suite', force: 'true' },
-    body: CRD,
-    contentType: 'application/apply-patch+yaml',
-  });
+  await applySoftPinsKind(client);
   await rights.install();
   for (const name of [blue, green]) await client.create(NODES, { metadata: { name } });
   web = await scene.replicaSet('web', 0);
@@ -52,7 +43,7 @@ t.teardown(async () => {
   await session?.ended;
   await client.delete(REBALANCE_PLANS, { name: planName }).catch(() => {});
   await rights.remove();
-  await client.request('DELETE', CRD_PATH).catch(() => {});
+  await removeSoftPinsKind(client);
   await scene.close();
 });
 

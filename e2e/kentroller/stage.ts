@@ -1,12 +1,6 @@
 import type t from 'tap';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
-import {
-  INSTALL_NAMESPACE,
-  KARPENTER_DO_NOT_DISRUPT,
-  KARPENTER_NODEPOOL,
-  KENTROLLER,
-  PREPARING_TAINT,
-} from '../../api/labels.ts';
+import { KARPENTER_DO_NOT_DISRUPT, KARPENTER_NODEPOOL, PREPARING_TAINT } from '../../api/labels.ts';
 import * as resources from '../../api/resources.ts';
 import { createAwsCloud } from '../../cloud/aws/awscloud.ts';
 import { sdkReader } from '../../cloud/aws/sdkreader.ts';
@@ -17,9 +11,9 @@ import { createLogger } from '../../kube/component/log.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { cloudOf } from '../ground/aws/cloud.ts';
 import type { Ground } from '../ground/ground.ts';
-import { grantAll, POLICIES, removeKubeconfigs, writeKubeconfig } from '../support/account.ts';
 import { applyPool, dropPool, machinesReady, orderMachine } from '../support/fleet.ts';
 import { applyDeployment, createNamespace, deleteNamespace, podsRunning } from '../support/workload.ts';
+import { closeKentrollerAccount, openKentrollerAccount } from './account.ts';
 import { startSession } from './session.ts';
 
 const ENV = {
@@ -53,8 +47,6 @@ export interface Stage {
 
 export const openStage = async (ground: Ground): Promise<Stage> => {
   const stopping = new AbortController();
-  const files = ['manifests/base/crds', ...POLICIES].flatMap((path) => ['-f', path]);
-  await ground.kubectl(['apply', '--server-side', ...files]);
   const client = connect({
     kubeconfig: ground.kubeconfig,
     userAgent: 'kentroller-test',
@@ -70,12 +62,7 @@ export const openStage = async (ground: Ground): Promise<Stage> => {
     log: createLogger({ component: 'cloud', level: 'fatal' }),
     signal: stopping.signal,
   });
-  await createNamespace(client, INSTALL_NAMESPACE);
-  const account = { namespace: INSTALL_NAMESPACE, name: KENTROLLER };
-  const made = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: account };
-  await ground.kubectl(['apply', '--server-side', '-f', '-'], { input: JSON.stringify(made) });
-  await grantAll(client, INSTALL_NAMESPACE);
-  const kubeconfig = await writeKubeconfig(client, ground.kubeconfig, account);
+  const kubeconfig = await openKentrollerAccount(ground, client);
   const gone = (error: unknown): void => {
     if (!isNotFound(error)) throw error;
   };
@@ -139,7 +126,7 @@ export const openStage = async (ground: Ground): Promise<Stage> => {
     },
     close: () => {
       stopping.abort();
-      removeKubeconfigs(ground.kubeconfig, INSTALL_NAMESPACE);
+      closeKentrollerAccount(ground);
       client.close();
     },
   };

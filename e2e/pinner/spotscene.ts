@@ -5,8 +5,7 @@ import { isLive } from '../../api/pods.ts';
 import { AUTOSCALER_POLICIES, MUTATING_WEBHOOK_CONFIGURATIONS, PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { ignoreNotFound } from '../../kube/ignore.ts';
-import { ownHost } from './fixture.ts';
-import { webhookName } from './webhookscene.ts';
+import { podWebhook, webhookName } from './webhookscene.ts';
 
 /** Both of our webhooks in one configuration of the API server, and rules on spot. */
 
@@ -22,19 +21,9 @@ export interface SpotConfiguration {
 /** The configuration, with our conditions set: nobody is called until the keeper removes them. */
 export const configureBoth = async (client: KubeClient, o: SpotConfiguration): Promise<void> => {
   const webhook = (name: string, condition: string) => ({
-    name,
-    clientConfig: { url: `https://${ownHost}:${o.port}/mutate` },
-    rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }],
-    namespaceSelector: {
-      matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'In', values: o.workloads }],
-    },
-    matchConditions: [{ name: condition, expression: 'false' }],
-    failurePolicy: 'Ignore',
-    reinvocationPolicy: 'IfNeeded',
-    sideEffects: 'NoneOnDryRun',
     // A busy machine takes its time, and what is tested here is the count.
-    timeoutSeconds: 15,
-    admissionReviewVersions: ['v1'],
+    ...podWebhook(name, { port: o.port, namespaces: o.workloads, timeoutSeconds: 15 }),
+    matchConditions: [{ name: condition, expression: 'false' }],
   });
   const both = [
     webhook(`spot.${webhookName(o.name)}`, 'spot-rules-are-in-force'),

@@ -42,31 +42,33 @@ export const callsOf = async (client: KubeClient, configuration: string): Promis
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
 };
 
-/** The webhook's configuration in the API server, for a port of loopback. */
+/** A webhook of a configuration, at a port of loopback, for the pods that are created in these namespaces. */
+export const podWebhook = (
+  name: string,
+  o: Pick<Configuration, 'port' | 'failurePolicy' | 'reinvocationPolicy'> & {
+    readonly namespaces: readonly string[];
+    readonly timeoutSeconds?: number;
+  },
+) => ({
+  name,
+  clientConfig: { url: `https://${ownHost}:${o.port}/mutate` },
+  rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }],
+  namespaceSelector: {
+    matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'In', values: o.namespaces }],
+  },
+  failurePolicy: o.failurePolicy ?? 'Ignore',
+  reinvocationPolicy: o.reinvocationPolicy ?? 'IfNeeded',
+  sideEffects: 'NoneOnDryRun',
+  timeoutSeconds: o.timeoutSeconds ?? 3,
+  admissionReviewVersions: ['v1'],
+});
+
+/** The webhook's configuration in the API server. */
 export const configure = async (client: KubeClient, o: Configuration): Promise<void> => {
+  const namespaces = [o.workload, ...(o.probes === undefined ? [] : [o.probes])];
   await client.create<MutatingWebhookConfiguration>(MUTATING_WEBHOOK_CONFIGURATIONS, {
     metadata: { name: o.name },
-    webhooks: [
-      {
-        name: webhookName(o.name),
-        clientConfig: { url: `https://${ownHost}:${o.port}/mutate` },
-        rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }],
-        namespaceSelector: {
-          matchExpressions: [
-            {
-              key: 'kubernetes.io/metadata.name',
-              operator: 'In',
-              values: [o.workload, ...(o.probes === undefined ? [] : [o.probes])],
-            },
-          ],
-        },
-        failurePolicy: o.failurePolicy ?? 'Ignore',
-        reinvocationPolicy: o.reinvocationPolicy ?? 'IfNeeded',
-        sideEffects: 'NoneOnDryRun',
-        timeoutSeconds: 3,
-        admissionReviewVersions: ['v1'],
-      },
-    ],
+    webhooks: [podWebhook(webhookName(o.name), { ...o, namespaces })],
   });
 };
 

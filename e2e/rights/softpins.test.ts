@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { parse } from 'yaml';
 import { KENTROLLER, PREPARING_TAINT } from '../../api/labels.ts';
 import type { OwnerReference, Pod } from '../../api/objects.ts';
 import { PODS, REBALANCE_PLANS } from '../../api/resources.ts';
@@ -9,6 +7,7 @@ import { SOFT_PINS } from '../../kentroller/softpins/kind.ts';
 import { steeringOf } from '../../kentroller/softpins/steering.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { paced } from '../../kube/testing/pace.ts';
+import { applySoftPinsKind, removeSoftPinsKind } from '../kentroller/softpinskind.ts';
 import { eventually, Scene } from '../pinner/fixture.ts';
 import { owner, podOf } from './attempt.ts';
 import { InstalledRights } from './installed.ts';
@@ -54,19 +53,10 @@ const preferred = ({ spec }: Made) =>
     ({ weight, preference }) => [weight, preference.matchFields?.[0]?.values?.[0] ?? 'labels'] as const,
   );
 
-const CRD = parse(readFileSync('manifests/components/soft-pins/crd.yaml', 'utf8')) as {
-  readonly metadata: { readonly name: string };
-};
-const CRD_PATH = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${CRD.metadata.name}`;
-
 t.before(async () => {
   await scene.open();
   await work.open();
-  await client.request('PATCH', CRD_PATH, {
-    query: { fieldManager: 'suite', force: 'true' },
-    body: CRD,
-    contentType: 'application/apply-patch+yaml',
-  });
+  await applySoftPinsKind(client);
   await rights.install();
   kentroller = await rights.as(KENTROLLER);
   const first = parameters('plan', { [entry()]: '100 node-a rebalance-a,60 node-b' });
@@ -75,7 +65,7 @@ t.before(async () => {
 });
 t.teardown(async () => {
   await rights.remove();
-  await client.request('DELETE', CRD_PATH).catch(() => {});
+  await removeSoftPinsKind(client);
   await work.close();
   await scene.close();
 });
