@@ -21,6 +21,7 @@ interface Case {
   readonly isDisrupted?: true;
   readonly isDrifted?: true;
   readonly hasNoClaim?: true;
+  readonly isLookedAt?: false;
 }
 const stepsOf = (holds: boolean, o: Case): readonly string[] => {
   const made = makeNode('a');
@@ -34,9 +35,9 @@ const stepsOf = (holds: boolean, o: Case): readonly string[] => {
   };
   const conditions = [{ type: 'Drifted', status: 'True' as const }];
   const claim = { ...made.claim, status: { ...made.claim.status, ...(o.isDrifted && { conditions }) } };
-  return guardSteps([node], () => (o.hasNoClaim ? undefined : claim), new Set(holds ? ['a'] : [])).map(
-    ({ kind }) => kind,
-  );
+  const holders = new Set(holds ? ['a'] : []);
+  const looking = { holders, isLookedAt: () => o.isLookedAt ?? true };
+  return guardSteps([node], () => (o.hasNoClaim ? undefined : claim), looking).map(({ kind }) => kind);
 };
 
 /** Sentence, whether the node holds room, the node, what is done. */
@@ -44,6 +45,15 @@ const CASES: readonly (readonly [string, boolean, Case, readonly string[]])[] = 
   ['with room', true, {}, ['guard']],
   ['without', false, {}, []],
   ['that is guarded and has room', true, { annotations: GUARD }, []],
+  ['that is guarded and has changed', true, { annotations: GUARD, isLookedAt: false }, ['look']],
+  ['whose do-not-disrupt alone was taken off', true, { annotations: { [KEEPS_ROOM]: 'true' } }, ['guard']],
+  ['with such a mark and without room', false, { annotations: { [KEEPS_ROOM]: 'true' } }, ['free']],
+  [
+    'whose user has made do-not-disrupt say something else',
+    true,
+    { annotations: { ...GUARD, [KARPENTER_DO_NOT_DISRUPT]: 'false' } },
+    ['free'],
+  ],
   ['that is guarded and has none any more', false, { annotations: GUARD }, ['free']],
   ['with a do-not-disrupt of its users', true, { annotations: { [KARPENTER_DO_NOT_DISRUPT]: 'true' } }, []],
   ['without room and with such', false, { annotations: { [KARPENTER_DO_NOT_DISRUPT]: 'true' } }, []],

@@ -10,7 +10,7 @@ import { isTrue } from '../../api/records/condition.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import { NODES } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
-import { withoutRoomGuard } from '../../kube/undo/nodemarks.ts';
+import { usersGuard, withoutRoomGuard } from '../../kube/undo/nodemarks.ts';
 import { updateIfThere } from '../../kube/update.ts';
 
 /**
@@ -20,7 +20,8 @@ import { updateIfThere } from '../../kube/update.ts';
 
 const FIELD_MANAGER = 'castai-kentroller-room';
 
-export type GuardStep = { readonly kind: 'guard' | 'free'; readonly node: string };
+/** A 'look' finds out whether a user has put do-not-disrupt on the node, too: then the guard is given up. */
+export type GuardStep = { readonly kind: 'guard' | 'free' | 'look'; readonly node: string };
 
 const annotationOf = ({ metadata }: Node, name: string): string | undefined =>
   valueAt(metadata.annotations, name);
@@ -42,20 +43,27 @@ const mayBeGuarded = (node: Node, claim: NodeClaim | undefined): boolean =>
 
 /**
  * What is to be done to nodes so that those with room are guarded, and no others. A drifted one is let go: Karpenter replaces it, and
- * the room is bought again.
+ * the room is bought again. A do-not-disrupt that somebody has taken off comes back while the room is needed, since the mark beside it would
+ * hide one of a user later; one of another value is a user's.
  */
 export const guardSteps = (
   nodes: readonly Node[],
   claimOf: (node: Node) => NodeClaim | undefined,
-  holders: ReadonlySet<string>,
+  o: {
+    readonly holders: ReadonlySet<string>;
+    /** Whether a node was looked at as it is, so that nobody else has put do-not-disrupt there. */
+    readonly isLookedAt: (node: Node) => boolean;
+  },
 ): readonly GuardStep[] =>
   nodes.flatMap((node): GuardStep[] => {
     const { name } = node.metadata;
-    const isWanted = holders.has(name) && mayBeGuarded(node, claimOf(node));
-    if (isGuarded(node)) return isWanted || isOfPlan(node) ? [] : [{ kind: 'free', node: name }];
+    const isWanted = o.holders.has(name) && mayBeGuarded(node, claimOf(node));
+    const present = annotationOf(node, KARPENTER_DO_NOT_DISRUPT);
     // A node with a do-not-disrupt of its users needs none of ours.
-    const isFree = annotationOf(node, KARPENTER_DO_NOT_DISRUPT) === undefined;
-    return isWanted && isFree ? [{ kind: 'guard', node: name }] : [];
+    if (isWanted && present === undefined) return [{ kind: 'guard', node: name }];
+    if (!isGuarded(node) || isOfPlan(node)) return [];
+    if (!isWanted || present !== 'true') return [{ kind: 'free', node: name }];
+    return o.isLookedAt(node) ? [] : [{ kind: 'look', node: name }];
   });
 
 /** Carries out a step on the node as it is at the write. */
@@ -66,6 +74,10 @@ export const applyGuard = async (
   const o = { client, resource: NODES, ref: { name: step.node }, fieldManager: FIELD_MANAGER, signal };
   await updateIfThere(o, (node) => {
     if (isOfPlan(node)) return undefined;
+    if (step.kind === 'look') {
+      const annotations = usersGuard(node);
+      return Object.keys(annotations).length > 0 ? { metadata: { annotations } } : undefined;
+    }
     if (step.kind === 'free')
       return isGuarded(node) ? { metadata: { annotations: withoutRoomGuard(node) } } : undefined;
     if (isGoing(node) || annotationOf(node, KARPENTER_DO_NOT_DISRUPT) !== undefined) return undefined;

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { CapacityBuffer, Pod } from '../../api/objects.ts';
+import type { CapacityBuffer, Node, Pod } from '../../api/objects.ts';
 import { podName } from '../../api/pods.ts';
 import { CAPACITY_BUFFERS } from '../../api/resources.ts';
 import { timeText } from '../../api/text/time.ts';
@@ -54,6 +54,8 @@ export class BufferServer {
   /** Passes since the feature is off, or was never on, that found nothing left of it. */
   #isClean = false;
   readonly #told = new Map<string, string>();
+  /** Guarded nodes with the version at the last pass, at which nobody else had put do-not-disrupt there. */
+  #looked: ReadonlyMap<string, string> = new Map();
   #last = NOTHING;
 
   constructor(o: ServingOptions) {
@@ -191,13 +193,20 @@ export class BufferServer {
 
   async #guard(holders: ReadonlySet<string>): Promise<void> {
     const { caches, log } = this.#o;
-    for (const step of guardSteps(caches.nodes.list(), (node) => claimOf(caches, node), holders)) {
+    const nodes = caches.nodes.list();
+    const isLookedAt = ({ metadata }: Node): boolean =>
+      metadata.resourceVersion !== undefined && this.#looked.get(metadata.name) === metadata.resourceVersion;
+    for (const step of guardSteps(nodes, (node) => claimOf(caches, node), { holders, isLookedAt })) {
       await applyGuard(this.#o, step);
-      log.info(
-        { node: step.node },
-        step.kind === 'guard' ? 'node keeps room' : 'node keeps no room any more',
-      );
+      if (step.kind !== 'look')
+        log.info(
+          { node: step.node },
+          step.kind === 'guard' ? 'node keeps room' : 'node keeps no room any more',
+        );
     }
+    this.#looked = new Map(
+      nodes.filter(isGuarded).map(({ metadata }) => [metadata.name, metadata.resourceVersion ?? '']),
+    );
   }
 }
 

@@ -4,12 +4,13 @@ import type { Node, NodeClaim, PersistentVolumeClaim, Pod } from '../../api/obje
 import { isRunning } from '../../api/plans.ts';
 import { hasEnded, isBoundToNode } from '../../api/pods.ts';
 import { valueAt } from '../../api/records/valueat.ts';
-import { NODE_CLAIMS, NODES, PERSISTENT_VOLUME_CLAIMS, PODS } from '../../api/resources.ts';
+import { NODE_CLAIMS, PERSISTENT_VOLUME_CLAIMS, PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { getOrUndefined } from '../../kube/ignore.ts';
 import { allowedDisruptions, countNodes, type NodeCount } from '../../planner/cluster/disruptionbudget.ts';
 import { type Caches, claimOf, nodeOf, UNASSIGNED } from '../caches.ts';
 import type { BufferPods } from '../capacitybuffers/pods.ts';
+import { readNode } from '../freshnode.ts';
 import { isMarked } from '../policies/limits.ts';
 import { existingClaims } from '../rebalanceplan/state/claimnames.ts';
 import { gatherSnapshot } from '../snapshot.ts';
@@ -195,7 +196,7 @@ export const freshFacts = async (
   const { client, signal } = looking;
   const { name } = before.node.metadata;
   const buffers = await readBuffers();
-  const node = await getOrUndefined(client.get(NODES, { name }, { signal }));
+  const node = await readNode(looking, name);
   const ref = { name: before.claim.metadata.name };
   const claim = await getOrUndefined(client.get(NODE_CLAIMS, ref, { signal }));
   if (!node || node.metadata.uid !== before.node.metadata.uid) return undefined;

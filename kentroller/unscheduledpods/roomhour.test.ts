@@ -102,7 +102,8 @@ class RoomWorld extends UnscheduledWorld {
     this.#room = { chunks, missing };
     const claimOf = (node: { metadata: { name: string } }) =>
       this.api.list(NODE_CLAIMS).find(({ status }) => status?.nodeName === node.metadata.name);
-    for (const step of guardSteps(this.api.list(NODES), claimOf, nodes))
+    const guarding = { holders: nodes, isLookedAt: () => true };
+    for (const step of guardSteps(this.api.list(NODES), claimOf, guarding))
       await applyGuard({ client: this.client(), signal: this.signal }, step);
   }
 

@@ -99,3 +99,19 @@ export const withoutRoomGuard = (node: Node): Texts =>
   annotationOf(node, KEEPS_ROOM) === undefined
     ? {}
     : { ...withoutDoNotDisrupt(node, KEEPS_ROOM), [KEEPS_ROOM]: null };
+
+/**
+ * What tells of a do-not-disrupt that somebody else has put beside ours, with the same value: managedFields alone show it, and caches
+ * have none. The annotations say it to them: the guard of room is given up, and a lock keeps it as what was there before. Empty where
+ * there is no such, or where it is told already.
+ */
+export const usersGuard = (node: Node): Texts => {
+  if (annotationOf(node, KARPENTER_DO_NOT_DISRUPT) !== 'true') return {};
+  const isShared = (mark: string): boolean =>
+    annotationOf(node, mark) !== undefined &&
+    isTheirs(node.metadata, annotationPath(KARPENTER_DO_NOT_DISRUPT), mark);
+  return {
+    ...(isShared(KEEPS_ROOM) && { [KEEPS_ROOM]: null }),
+    ...(isShared(LOCKED_BY) && annotationOf(node, LOCK_KEEPS) !== 'true' && { [LOCK_KEEPS]: 'true' }),
+  };
+};

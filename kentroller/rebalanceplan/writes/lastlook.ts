@@ -4,6 +4,7 @@ import { isDrainable, isTerminating, isUnused } from '../../../api/pods.ts';
 import { NODE_CLAIMS, NODES, PODS, REPLICA_SETS } from '../../../api/resources.ts';
 import { getOrUndefined } from '../../../kube/ignore.ts';
 import { namespaceOf } from '../../../planner/scheduling/interpodaffinity.ts';
+import { readNode } from '../../freshnode.ts';
 import { isReserved } from '../create/nodeclaim.ts';
 import { blockersOf, podBlocker } from '../drain/protection.ts';
 import { isPartner } from '../state/evictionrules.ts';
@@ -91,7 +92,7 @@ export const emptiedVersion = async (
   if (claim?.metadata.uid !== step.uid || claim.metadata.deletionTimestamp !== undefined) return undefined;
   const { resourceVersion } = claim.metadata;
   const name = claim.status?.nodeName ?? state.nodes.get(step.claim)?.metadata.name;
-  const node = name ? await getOrUndefined(client.get(NODES, { name }, { signal })) : undefined;
+  const node = name ? await readNode({ client, signal }, name) : undefined;
   if (!node) return resourceVersion;
   if (node.spec?.unschedulable !== true) return undefined;
   const { items: pods } = await client.list(PODS, { fieldSelector: `spec.nodeName=${name}`, signal });
@@ -120,14 +121,17 @@ export const unusedVersion = async (
 
 /** Whether nothing keeps the pods of a node from being moved now. */
 export const isUnblocked = async (
-  { client, signal }: Looking,
+  w: Looking,
   state: RulesState & Pick<ExecutionState, 'nodes' | 'nodeClaims'>,
   claimName: string,
 ): Promise<boolean> => {
   const name = state.nodes.get(claimName)?.metadata.name;
   const claim = state.nodeClaims.get(claimName);
-  const node = name ? await getOrUndefined(client.get(NODES, { name }, { signal })) : undefined;
+  const node = name ? await readNode(w, name) : undefined;
   if (!node || !claim) return false;
-  const { items: pods } = await client.list(PODS, { fieldSelector: `spec.nodeName=${name}`, signal });
+  const { items: pods } = await w.client.list(PODS, {
+    fieldSelector: `spec.nodeName=${name}`,
+    signal: w.signal,
+  });
   return blockersOf(state, { node, claim, pods }).length === 0;
 };

@@ -15,7 +15,7 @@ import { taintsWithout } from '../../../api/nodes.ts';
 import type { KubeObject, Node, Taint } from '../../../api/objects.ts';
 import { valueAt } from '../../../api/records/valueat.ts';
 import { NODES } from '../../../api/resources.ts';
-import { beforeCordon, withoutCordon, withoutLock } from '../../../kube/undo/nodemarks.ts';
+import { beforeCordon, usersGuard, withoutCordon, withoutLock } from '../../../kube/undo/nodemarks.ts';
 import { updateIfThere } from '../../../kube/update.ts';
 import { FIELD_MANAGER } from '../create/unavailable.ts';
 import { CORDONED_BEFORE, DRAIN_FAILED, LOCK_KEEPS, LOCKED_BY } from '../state/labels.ts';
@@ -57,6 +57,7 @@ export const lockNode = (w: Writer, plan: RebalancePlan, step: StepOf<'lock'>): 
       [KARPENTER_DO_NOT_DISRUPT]: 'true',
       [LOCKED_BY]: ownerMark(plan),
       ...(before !== undefined && { [LOCK_KEEPS]: before }),
+      ...usersGuard(node),
     };
     return { metadata: { annotations } };
   });
@@ -85,8 +86,11 @@ const EVICTED: Taint = { key: EVICTED_TAINT, effect: 'PreferNoSchedule' };
 
 const withEvictedTaint = (node: Node): readonly Taint[] => [...taintsWithout(node, EVICTED_TAINT), EVICTED];
 
+/** A user's do-not-disrupt beside the lock's is told instead, and the next pass decides with it. */
 export const cordonNode = (w: Writer, plan: RebalancePlan, step: StepOf<'cordon'>): Promise<void> =>
   updateNode(w, step.node, (node) => {
+    const users = usersGuard(node);
+    if (Object.keys(users).length > 0) return { metadata: { annotations: users } };
     const reason = plan.spec.drainReason ?? DRAINING_REBALANCING;
     return {
       metadata: { labels: { [DRAINING]: reason }, annotations: cordonMarks(plan, node) },
