@@ -6,6 +6,8 @@ import { valueAt } from '../../api/records/valueat.ts';
 
 /** Chunks of all buffers that are served: more than one look at the cluster places. */
 export const MOST_CHUNKS = 5_000;
+/** Buffers that are served: each may cost a look at the API server a pass, also one that asks for nothing. */
+export const MOST_BUFFERS = 500;
 
 export type Count =
   | { readonly kind: 'known'; readonly replicas: number }

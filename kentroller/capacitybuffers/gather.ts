@@ -6,8 +6,8 @@ import { lacksRight, messageOf } from '../../kube/errors.ts';
 import { podRequests } from '../../planner/scheduling/noderesources.ts';
 import { quotaRoom } from '../unscheduledpods/buying/withinquotas.ts';
 import { standingOf } from '../unscheduledpods/scope.ts';
-import { countOf, MOST_CHUNKS } from './count.ts';
-import { chunksOf, readShape } from './pods.ts';
+import { countOf, MOST_BUFFERS, MOST_CHUNKS } from './count.ts';
+import { chunksOf, type Shape, shapeReader } from './pods.ts';
 import type { BufferFacts } from './status.ts';
 
 /** A buffer that is served, with what it asks for. */
@@ -52,12 +52,12 @@ const countWithin = (pod: Pod, count: number, hasRoom: (pod: Pod) => boolean): n
 };
 
 /** What one buffer asks for and its quotas let come, of which there may be so many chunks at most. */
-const askOf = async (
-  looking: Looking,
+const askOf = (
+  looking: Pick<Looking, 'isScoped'>,
   buffer: CapacityBuffer,
-  o: { readonly quotas: Quotas; readonly most: number },
-): Promise<ServedBuffer> => {
-  const shape = await readShape(looking, buffer);
+  o: { readonly shape: Shape; readonly quotas: Quotas; readonly most: number },
+): ServedBuffer => {
+  const { shape } = o;
   const nothing = (problem: string): ServedBuffer => ({
     buffer,
     shape,
@@ -93,7 +93,17 @@ const askOf = async (
   }
 };
 
-/** Reads what buffers ask for, within the quotas of their namespaces; chunks that no quota lets come count for nothing. */
+/** One buffer too many, which nothing is read for. */
+const unserved = (buffer: CapacityBuffer): ServedBuffer => {
+  const message = `${MOST_BUFFERS} CapacityBuffers are served, the oldest ones, and this is not among them`;
+  const shape: Shape = { kind: 'unknown', reason: 'ResolutionFailed', message };
+  return { buffer, shape, asked: { problem: message }, chunks: [], limitedBy: [] };
+};
+
+/**
+ * Reads what buffers ask for, within the quotas of their namespaces, the oldest buffer first; chunks that no quota lets come count
+ * for nothing.
+ */
 export const gatherBuffers = async (
   looking: Looking,
   buffers: readonly CapacityBuffer[],
@@ -101,13 +111,15 @@ export const gatherBuffers = async (
   const quotasOf = new Map<string, Quotas>();
   const served: ServedBuffer[] = [];
   let most = MOST_CHUNKS;
-  for (const buffer of buffers.toSorted(byAge)) {
+  const shapeOf = shapeReader(looking);
+  const ordered = buffers.toSorted(byAge);
+  for (const buffer of ordered.slice(0, MOST_BUFFERS)) {
     const { namespace = 'default' } = buffer.metadata;
     const quotas = quotasOf.get(namespace) ?? (await readQuotas(looking, namespace));
     quotasOf.set(namespace, quotas);
-    const ask = await askOf(looking, buffer, { quotas, most });
+    const ask = askOf(looking, buffer, { shape: await shapeOf(buffer), quotas, most });
     most -= ask.chunks.length;
     served.push(ask);
   }
-  return served;
+  return [...served, ...ordered.slice(MOST_BUFFERS).map(unserved)];
 };

@@ -66,6 +66,11 @@ const CASES: readonly (readonly [string, readonly CapacityBuffer[], Standing['ki
     'aside',
   ],
   [
+    'beside one of another strategy that somebody serves',
+    [buffer('a'), buffer('b', { strategy: 'mine', writers: [KARPENTER], status: STATUS })],
+    'serve',
+  ],
+  [
     'of another strategy beside such a one',
     [buffer('a', { strategy: 'mine' }), buffer('b', { writers: [KARPENTER], status: STATUS })],
     'foreign',

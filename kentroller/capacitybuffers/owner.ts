@@ -40,6 +40,9 @@ export const otherWriter = (buffer: CapacityBuffer): string | undefined => {
 export const isOursAlone = (buffer: CapacityBuffer): boolean =>
   isOurs(buffer) && otherWriter(buffer) === undefined;
 
+const isOfUsualStrategy = ({ spec }: CapacityBuffer): boolean =>
+  (spec?.provisioningStrategy || ACTIVE_CAPACITY) === ACTIVE_CAPACITY;
+
 const ref = ({ metadata: { namespace = 'default', name } }: CapacityBuffer): string => `${namespace}/${name}`;
 
 /**
@@ -47,11 +50,11 @@ const ref = ({ metadata: { namespace = 'default', name } }: CapacityBuffer): str
  * same cluster would buy the same room.
  */
 export const standings = (buffers: readonly CapacityBuffer[], now: number): ReadonlyMap<string, Standing> => {
-  const theirs = buffers.find((buffer) => otherWriter(buffer) !== undefined);
+  // Who writes to one of another strategy may know that strategy alone.
+  const theirs = buffers.find((each) => isOfUsualStrategy(each) && otherWriter(each) !== undefined);
   return new Map(
     buffers.map((buffer): [string, Standing] => {
-      const strategy = buffer.spec?.provisioningStrategy || ACTIVE_CAPACITY;
-      if (strategy !== ACTIVE_CAPACITY) return [ref(buffer), { kind: 'foreign' }];
+      if (!isOfUsualStrategy(buffer)) return [ref(buffer), { kind: 'foreign' }];
       if (theirs) {
         const whose = theirs === buffer ? 'its status' : `the status of CapacityBuffer ${ref(theirs)}`;
         const message = `Not served by castai-kentroller: ${otherWriter(theirs)} has written ${whose}. If that does not serve CapacityBuffers any more, delete ${ref(theirs)} and create it anew.`;

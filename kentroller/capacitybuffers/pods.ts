@@ -52,7 +52,7 @@ export type Shape =
   | { readonly kind: 'unknown'; readonly reason: string; readonly message: string };
 
 /** Reads the pod template that a buffer names. */
-export const readShape = async (
+const readShape = async (
   { client, signal }: Pick<Looking, 'client' | 'signal'>,
   { metadata: { namespace = 'default' }, spec }: CapacityBuffer,
 ): Promise<Shape> => {
@@ -77,6 +77,20 @@ export const readShape = async (
   if (!found?.spec?.template)
     return unknown('ScalableRefNotFound', `there is no ${kind} ${namespace}/${name}`);
   return { kind: 'known', template: found.spec.template, scalableReplicas: found.spec.replicas ?? 1 };
+};
+
+/** Reads pod templates, each of them once: many buffers may name the same. */
+export const shapeReader = (
+  looking: Pick<Looking, 'client' | 'signal'>,
+): ((buffer: CapacityBuffer) => Promise<Shape>) => {
+  const known = new Map<string, Promise<Shape>>();
+  return (buffer) => {
+    const { podTemplateRef, scalableRef } = buffer.spec ?? {};
+    const key = JSON.stringify([buffer.metadata.namespace, podTemplateRef?.name, scalableRef]);
+    const shape = known.get(key) ?? readShape(looking, buffer);
+    known.set(key, shape);
+    return shape;
+  };
 };
 
 /** A template's pod with the API server's defaults and without what binds it: its node, and volumes of claims that are not there. */
@@ -136,10 +150,11 @@ export const readBufferPods = async (looking: Looking): Promise<BufferPods> => {
   const { client, signal } = looking;
   const list = await client.list(CAPACITY_BUFFERS, { signal }).catch(ignoreUnserved);
   const pods: Pod[] = [...(looking.headroom?.() ?? [])];
+  const shapeOf = shapeReader(looking);
   for (const buffer of list?.items ?? []) {
     const count = replicasOf(buffer);
     if (count <= 0) continue;
-    const shape = await readShape(looking, buffer);
+    const shape = await shapeOf(buffer);
     if (shape.kind === 'unknown') continue;
     if (pods.length + count > MOST_CHUNKS) {
       return { pods, problem: `CapacityBuffers ask for more than ${MOST_CHUNKS} pods, which are not placed` };

@@ -12,6 +12,7 @@ import { bufferRoom } from '../../planner/bufferroom.ts';
 import { type Caches, claimOf } from '../caches.ts';
 import type { Policies } from '../policies/settings.ts';
 import { gatherSnapshot } from '../snapshot.ts';
+import { MOST_BUFFERS } from './count.ts';
 import { gatherBuffers, type ServedBuffer } from './gather.ts';
 import { ACTIVE_CAPACITY, BUFFER_MANAGER, isOursAlone, type Standing, standings } from './owner.ts';
 import { applyGuard, guardSteps, isGuarded } from './roomguard.ts';
@@ -41,7 +42,13 @@ export interface Unbought {
   readonly chunks: ReadonlyMap<string, string>;
 }
 
+/** Statuses a pass that say that a buffer is not served for there being too many: each is a write, and their number is anybody's. */
+const REFUSALS_A_PASS = 100;
+
 const NOTHING: ServedRoom = { chunks: [], missing: [] };
+
+/** A buffer that is being deleted, and that a finalizer keeps: nobody asks for its room any more. */
+const isGoing = ({ metadata }: CapacityBuffer): boolean => metadata.deletionTimestamp !== undefined;
 
 const refOf = ({ metadata: { namespace = 'default', name } }: CapacityBuffer) => ({ namespace, name });
 
@@ -69,11 +76,12 @@ export class BufferServer {
   /** One pass with the feature on. */
   async serve(policies: Policies, unbought: Unbought): Promise<void> {
     this.#isClean = false;
-    const buffers = await this.#read();
+    const all = await this.#read();
+    const buffers = all.filter((buffer) => !isGoing(buffer));
     const known = standings(buffers, this.#o.now());
     const of = (kind: Standing['kind']): readonly CapacityBuffer[] =>
       buffers.filter((buffer) => this.#standing(known, buffer).kind === kind);
-    await this.#withdraw([...of('aside'), ...of('foreign')].filter(isOursAlone));
+    await this.#withdraw([...all.filter(isGoing), ...of('aside'), ...of('foreign')].filter(isOursAlone));
     this.#tellAside(of('aside'), known);
     const { client, signal } = this.#o;
     const looking = { client, isScoped: policies.scopedMode, signal };
@@ -91,13 +99,12 @@ export class BufferServer {
     this.#isClean = true;
   }
 
-  /** Everything that is not deleted; none where the kind is not served, or may not be read. */
+  /** All CapacityBuffers; none where the kind is not served, or may not be read. */
   async #read(): Promise<readonly CapacityBuffer[]> {
     const { client, signal, log } = this.#o;
-    const buffers = await listBuffers({ client, signal }, (reason) =>
+    return listBuffers({ client, signal }, (reason) =>
       log.warn({ reason }, 'CapacityBuffers may not be read, and are not served'),
     );
-    return buffers.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   }
 
   #standing(known: ReadonlyMap<string, Standing>, buffer: CapacityBuffer): Standing {
@@ -141,7 +148,8 @@ export class BufferServer {
     const without = new Set(missing);
     const at = timeText(this.#o.now());
     const written = new Set<Pod>();
-    for (const each of served) {
+    let refusals = REFUSALS_A_PASS;
+    for (const [place, each] of served.entries()) {
       const lacking = each.chunks.filter((chunk) => without.has(chunk));
       const reason = lacking
         .map((chunk) => unbought.chunks.get(podName(chunk)))
@@ -152,7 +160,10 @@ export class BufferServer {
         missing: lacking.length,
         unbought: reason ?? unbought.all,
       };
-      const isWritten = await this.#write(each.buffer, statusOf(each.buffer, facts, ACTIVE_CAPACITY, at));
+      const status = statusOf(each.buffer, facts, ACTIVE_CAPACITY, at);
+      const isNews = !isDeepStrictEqual(status, each.buffer.status);
+      if (place >= MOST_BUFFERS && isNews && refusals-- <= 0) continue;
+      const isWritten = await this.#write(each.buffer, status);
       if (isWritten) for (const chunk of each.chunks) written.add(chunk);
     }
     // Nothing is bought for a buffer whose status does not say that it is served.
