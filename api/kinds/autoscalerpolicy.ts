@@ -187,7 +187,7 @@ export const policySettings = (whole: WholeNumber) =>
     enabled: flag.meta({ description: 'Without it no policy is in force; false by default.' }),
     isScopedMode: flag.meta({
       description:
-        'Buys only for pods that select provisioner.cast.ai/managed-by=cast.ai, or scheduling.cast.ai/scoped-autoscaler=true, and tolerate the taint scheduling.cast.ai/scoped-autoscaler:NoSchedule of what is bought; deletes only nodes that we bought.',
+        'Buys only for pods that select provisioner.cast.ai/managed-by=cast.ai, or scheduling.cast.ai/scoped-autoscaler=true, and tolerate the taint scheduling.cast.ai/scoped-autoscaler:NoSchedule of what is bought; deletes only nodes that we bought. Plans that nobody asked for replace only nodes with that taint.',
     }),
     clusterLimits: clusterLimitsOf(whole).exactOptional(),
     horizontalPodAutoscaler: z

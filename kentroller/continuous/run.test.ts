@@ -9,6 +9,7 @@ import { createRecorder } from '../../kube/controller/events.ts';
 import { until } from '../../kube/testing/until.ts';
 import type { AuditNote } from '../audit/trail.ts';
 import { createCaches, startCaches } from '../caches.ts';
+import { policiesNow } from '../policies/settings.ts';
 import type { PlanningAnswer, PlanningRequest } from '../rebalanceplanclaim/plannerworker.ts';
 import { countRefusals, verified } from '../rebalanceplanclaim/verified.ts';
 import { crashingClient } from '../testing/crash.ts';
@@ -38,6 +39,8 @@ const SOON = { timeoutMs: 20_000, everyMs: 50 };
 const NODE = `continuous-${process.pid}`;
 const clock = { at: Date.now(), now: () => clock.at };
 
+/** Policies that nobody has set. */
+const NO_POLICIES = policiesNow({ object: undefined, absence: undefined, hasSynced: true }, {});
 const SETTINGS: ContinuousSettings = {
   enabled: true,
   mode: 'full',
@@ -85,6 +88,7 @@ const options = (o: {
   settings: () => ({ ...SETTINGS, ...o.settings }),
   timeBudgetMs: () => 1_000,
   pollingPeriodMs: () => 5,
+  policies: () => NO_POLICIES,
   surgeByDefault: true,
   recorder: createRecorder({ client, component: 'continuous-test', log }),
   audit: { note: () => {} },

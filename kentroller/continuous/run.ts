@@ -5,6 +5,8 @@ import { messageOf } from '../../kube/errors.ts';
 import { ignoreNotFound } from '../../kube/ignore.ts';
 import type { Audit } from '../audit/trail.ts';
 import { PLANNING_TIMEOUT_MS, type PlanSearchOptions, searchSettings } from '../plansearch.ts';
+import { scopedNames } from '../policies/scopehold.ts';
+import type { PoliciesNow } from '../policies/settings.ts';
 import { aggressiveModeOf } from '../rebalanceplanclaim/planobject.ts';
 import { planInParts, savingsOfAll } from '../rebalanceplanclaim/planparts.ts';
 import { storePlans } from '../rebalanceplanclaim/storeplans.ts';
@@ -31,6 +33,7 @@ export interface ContinuousOptions extends PlanSearchOptions {
   readonly priceGap?: () => string | undefined;
   readonly settings: () => ContinuousSettings;
   readonly pollingPeriodMs: () => number;
+  readonly policies: () => PoliciesNow;
   /** Most cores of all worker nodes; undefined for any number. */
   readonly maxCores?: () => number | undefined;
   readonly audit: Audit;
@@ -55,6 +58,12 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
       ? emptyNodes(caches.nodes.list(), (node) => caches.pods.by('node', node))
       : undefined;
   if (empty?.length === 0) return 'no node is empty';
+  const policies = o.policies();
+  if (!policies.known) return policies.message;
+  const scoped = scopedNames(policies, caches.nodes.list());
+  if (scoped?.length === 0) return 'scoped mode is on, and no node is of it';
+  const names = scoped && empty ? empty.filter((name) => scoped.includes(name)) : (scoped ?? empty);
+  if (names?.length === 0) return 'no node of scoped mode is empty';
   const catalogue = await o.catalogue();
   const gap = settings.mode === 'full' ? o.priceGap?.() : undefined;
   if (gap !== undefined) return `${gap}: nothing is bought by them unasked`;
@@ -70,7 +79,7 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
       ...searchSettings(o),
       planName: planNameOf(1),
       ...(maxCores !== undefined && { maxCores }),
-      ...(empty && { scope: { nodeNames: [...empty] } }),
+      ...(names && { scope: { nodeNames: [...names] } }),
       constraints: {
         maxNodes: settings.maxNodes,
         minAgeSeconds: Math.ceil(settings.minNodeAgeMs / 1000),
@@ -82,6 +91,8 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
     { planning: o.planning, planNameOf, timeoutMs: PLANNING_TIMEOUT_MS, now: o.clock.now, signal },
   );
   if (answer.plans.length === 0) return answer.reason ?? 'no cheaper set of nodes was found';
+  if (scoped === undefined && scopedNames(o.policies(), caches.nodes.list()))
+    return 'the policies have changed meanwhile';
   // 4. Compare the savings with the thresholds.
   const all = answer.plans.map(({ savings }) => savings);
   const saved = savingsOfAll(all);
@@ -105,8 +116,8 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
     const message = `Plan ${plan.metadata.name} saves ${percent} % of the cost of its nodes`;
     o.recorder.event(REBALANCE_PLANS, plan, 'Normal', 'ContinuousRebalancing', message);
   }
-  const names = plans.map(({ plan }) => plan.metadata.name).join(', ');
-  return `created ${plans.length === 1 ? 'plan' : 'plans'} ${names}, which ${plans.length === 1 ? 'saves' : 'save'} ${saved.projectedSavingsPercent} %`;
+  const stored = plans.map(({ plan }) => plan.metadata.name).join(', ');
+  return `created ${plans.length === 1 ? 'plan' : 'plans'} ${stored}, which ${plans.length === 1 ? 'saves' : 'save'} ${saved.projectedSavingsPercent} %`;
 };
 
 /** Runs cycles until the signal aborts; a failed cycle is logged and backed off. */

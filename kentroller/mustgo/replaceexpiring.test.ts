@@ -14,6 +14,7 @@ import { makeNode, makePod, makePool } from '../../planner/testing/builders.ts';
 import { machines } from '../../planner/testing/smallworld.ts';
 import type { Caches } from '../caches.ts';
 import { MADE_BY } from '../continuous/decide.ts';
+import { policiesNow } from '../policies/settings.ts';
 import type { PlanningRequest } from '../rebalanceplanclaim/plannerworker.ts';
 import { countRefusals, verified } from '../rebalanceplanclaim/verified.ts';
 import { dieAtEachWrite } from '../testing/crash.ts';
@@ -32,6 +33,8 @@ const stopping = new AbortController();
 const { signal } = stopping;
 const SOON = { timeoutMs: 120_000, everyMs: 50 };
 const NODE = `expiring-${process.pid}`;
+/** Policies that nobody has set. */
+const NO_POLICIES = policiesNow({ object: undefined, absence: undefined, hasSynced: true }, {});
 const SETTINGS: ExpirySettings = { enabled: true, leadMs: 3_600_000, maxNodes: 5, maxPricePercent: 120 };
 
 /** A node whose life is over in ten minutes, and what it runs. */
@@ -71,6 +74,7 @@ const options = (api: KubeClient = client, alive = signal): ExpiringOptions => (
   surgeByDefault: false,
   recorder: createRecorder({ client, component: 'expiry-test', log }),
   settings: () => settings,
+  policies: () => NO_POLICIES,
   registry: new Registry(),
   log,
   clock: { now: Date.now },

@@ -3,6 +3,7 @@ import { counter } from '../../kube/component/metrics.ts';
 import { allowedDisruptionsByPool } from '../../planner/cluster/disruptionbudget.ts';
 import type { Caches } from '../caches.ts';
 import { expiryOf } from '../consolidation/path.ts';
+import { scopeHold } from '../policies/scopehold.ts';
 import { EXPIRY, expiringNodes } from './expiry.ts';
 import { type Machine, machinesOf, poolNameOf } from './machines.ts';
 import { claimsUnderWay } from './plans.ts';
@@ -48,7 +49,7 @@ export const replaceExpiringNow = async (
   const choice = expiringNodes(settings, {
     plans: caches.plans.list(),
     refusals,
-    nodes,
+    nodes: nodes.filter(({ node }) => scopeHold(o.policies(), node) === undefined),
     allowed: allowedIn(caches, nodes, now),
     now,
   });

@@ -8,6 +8,7 @@ import { updateIfThere } from '../../kube/update.ts';
 import { type Catalogue, sellingOnly } from '../../planner/model/catalogue.ts';
 import { capacityTypeOf } from '../../planner/model/standingmachine.ts';
 import type { PolicyRecord } from '../policies/record.ts';
+import { scopeHold } from '../policies/scopehold.ts';
 import type { PoliciesNow } from '../policies/settings.ts';
 import { FIELD_MANAGER } from '../rebalanceplan/create/unavailable.ts';
 import { FALLBACK, fallbackNodes } from './fallback.ts';
@@ -54,7 +55,6 @@ const label = async ({ client, signal }: RoundOptions, { metadata }: Node): Prom
 };
 
 export interface RestoreOptions extends RoundOptions {
-  readonly policies: () => PoliciesNow;
   /** Whether plans may start. */
   readonly isEnabled: () => boolean;
   readonly record: Pick<PolicyRecord, 'note' | 'did'>;
@@ -83,7 +83,7 @@ export const restoreSpotNow = async (
   const choice = fallbackNodes(restoreEveryMs, {
     plans: caches.plans.list(),
     refusals,
-    machines: machinesOf(caches, pools),
+    machines: machinesOf(caches, pools).filter(({ node }) => scopeHold(o.policies(), node) === undefined),
     now: o.clock.now(),
   });
   for (const node of choice.unlabelled) await label(o, node);

@@ -7,6 +7,8 @@ import { type Catalogue, sellingOnly } from '../../planner/model/catalogue.ts';
 import { nodeOf } from '../caches.ts';
 import { MADE_BY } from '../continuous/decide.ts';
 import { PLANNING_TIMEOUT_MS, type PlanSearchOptions, searchSettings } from '../plansearch.ts';
+import { scopeHold } from '../policies/scopehold.ts';
+import type { PoliciesNow } from '../policies/settings.ts';
 import { drainReasonOf } from '../rebalanceplanclaim/planobject.ts';
 import { planInParts } from '../rebalanceplanclaim/planparts.ts';
 import { storePlans } from '../rebalanceplanclaim/storeplans.ts';
@@ -18,6 +20,7 @@ export interface RoundOptions extends PlanSearchOptions {
   readonly priceGap?: () => string | undefined;
   /** Most cores of all worker nodes; undefined for any number. */
   readonly maxCores?: () => number | undefined;
+  readonly policies: () => PoliciesNow;
   readonly log: Logger;
 }
 
@@ -132,7 +135,10 @@ export const replaceNodes = async (o: RoundOptions, round: Round): Promise<Round
       };
     });
   const refused = [...claims].flatMap(([claim, name]) => (replaced.has(name) ? [] : [claim]));
-  if (!round.isCurrent() || answer.plans.length === 0) return { plans: [], left, refused };
+  const isHeld = caches.nodes
+    .list()
+    .some((node) => round.chosen.includes(node.metadata.name) && scopeHold(o.policies(), node) !== undefined);
+  if (isHeld || !round.isCurrent() || answer.plans.length === 0) return { plans: [], left, refused };
   const [reason] = Object.values(round.mustGo);
   const plans = answer.plans.map(({ spec, savings }, at) => ({
     plan: {

@@ -3,6 +3,8 @@ import { KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { destinationOf, foreignNodeOf } from '../../api/plans.ts';
 import { isInScope } from '../../planner/cluster/candidate.ts';
+import { asScoped, hasScopeTaint } from '../../planner/model/nodepool.ts';
+import type { Snapshot } from '../../planner/model/snapshot.ts';
 import { afterPlan } from '../../planner/plan/afterplan.ts';
 import { savedPercent } from '../../planner/plan/savings.ts';
 import {
@@ -15,7 +17,11 @@ import {
 } from './plannerworker.ts';
 import { estimatedBytes, MAX_PLAN_BYTES, PART_BYTES, planBytes } from './plansize.ts';
 
-/** A decision that is too large for one plan becomes several that share no node, each planned beside those before it. */
+/**
+ * A decision that is too large for one plan becomes several that share no node, each planned beside those before it. So does one of
+ * nodes of scoped mode and others: what takes the place of the former carries their taint and labels. See
+ * docs/designs/0062-scoped-purchases.md.
+ */
 
 export interface PartsAnswer {
   /** The plans, in the order of their parts; none when no cheaper set of nodes was found. */
@@ -43,17 +49,39 @@ export interface PartsOptions {
 
 type Part = readonly string[];
 
+/** The snapshot for nodes of scoped mode: what is bought in their place carries its taint and labels. */
+const buyingScoped = (snapshot: Snapshot): Snapshot => ({
+  ...snapshot,
+  nodePools: snapshot.nodePools.map(asScoped),
+});
+
 /** Least time for the search of one part, in milliseconds. */
 const LEAST_SEARCH_MS = 500;
 
-/** Nodes in scope, those of a NodePool together: they are the likeliest to replace each other. */
+const isScoped = ({ spec }: Node): boolean => hasScopeTaint(spec?.taints);
+
+/**
+ * Nodes in scope, those of a NodePool together: they are the likeliest to replace each other. Those of scoped mode come last.
+ */
 const nodesInScope = ({ snapshot, scope }: PlanningRequest): readonly Node[] => {
   const inScope = snapshot.nodes.filter((node) => isInScope(node, scope));
   const byPool = Map.groupBy(inScope, ({ metadata }) => metadata.labels?.[KARPENTER_NODEPOOL] ?? '');
-  return [...byPool.values()].flat();
+  const nodes = [...byPool.values()].flat();
+  return [...nodes.filter((node) => !isScoped(node)), ...nodes.filter(isScoped)];
 };
 
 type Estimate = (name: string) => number;
+
+/** How nodes are grouped into parts. */
+interface Cutting {
+  readonly estimate: Estimate;
+  readonly partBytes: number;
+  /** Names of the nodes of scoped mode, which share no part with others. */
+  readonly scoped: ReadonlySet<string>;
+}
+
+const scopedNodes = ({ snapshot }: PlanningRequest): ReadonlySet<string> =>
+  new Set(snapshot.nodes.filter(isScoped).map(({ metadata }) => metadata.name));
 
 /** What each node may take in a plan, in bytes, by what its pods say. */
 const estimatesFor = (request: PlanningRequest): Estimate => {
@@ -61,15 +89,15 @@ const estimatesFor = (request: PlanningRequest): Estimate => {
   return (name) => estimatedBytes(name, pods.get(name) ?? [], request.planName);
 };
 
-const groups = (names: readonly string[], estimate: Estimate, partBytes: number): readonly Part[] => {
-  const parts: { names: string[]; bytes: number }[] = [];
+const groups = (names: readonly string[], { estimate, partBytes, scoped }: Cutting): readonly Part[] => {
+  const parts: { names: string[]; bytes: number; isScoped: boolean }[] = [];
   for (const name of names) {
     const bytes = estimate(name);
     const last = parts.at(-1);
-    if (last && last.bytes + bytes <= partBytes) {
+    if (last && last.bytes + bytes <= partBytes && last.isScoped === scoped.has(name)) {
       last.names.push(name);
       last.bytes += bytes;
-    } else parts.push({ names: [name], bytes });
+    } else parts.push({ names: [name], bytes, isScoped: scoped.has(name) });
   }
   return parts.map(({ names }) => names);
 };
@@ -77,12 +105,11 @@ const groups = (names: readonly string[], estimate: Estimate, partBytes: number)
 const totalOf = (part: Part, estimate: Estimate): number =>
   part.reduce((sum, name) => sum + estimate(name), 0);
 
-/** Groups nodes so that the plan of each group has about `partBytes`; one group when all fit into one plan. */
+/** Groups nodes so that the plan of each group has about `partBytes`; one group when all may be in one plan and fit. */
 export const partition = (request: PlanningRequest, partBytes = PART_BYTES): readonly Part[] =>
   groups(
     nodesInScope(request).map(({ metadata }) => metadata.name),
-    estimatesFor(request),
-    partBytes,
+    { estimate: estimatesFor(request), partBytes, scoped: scopedNodes(request) },
   );
 
 /** Names of the nodes that stay and get pods. */
@@ -109,13 +136,9 @@ const halves = (part: Part): readonly Part[] => {
  * The parts still to plan once a plan turned out larger than its estimate: cut anew by what it took, since most nodes of a
  * scope are alike and each plan that is too large costs a search.
  */
-const recut = (
-  [part = [], ...others]: readonly Part[],
-  bytes: number,
-  o: { readonly estimate: Estimate; readonly partBytes: number },
-): readonly Part[] => {
+const recut = ([part = [], ...others]: readonly Part[], bytes: number, o: Cutting): readonly Part[] => {
   const perEstimate = bytes / totalOf(part, o.estimate);
-  const again = groups([part, ...others].flat(), o.estimate, o.partBytes / perEstimate);
+  const again = groups([part, ...others].flat(), { ...o, partBytes: o.partBytes / perEstimate });
   return (again[0]?.length ?? 0) < part.length ? again : [...halves(part), ...others];
 };
 
@@ -126,6 +149,7 @@ export const planInParts = async (request: PlanningRequest, o: PartsOptions): Pr
   const searchEnd = o.now() + (request.timeBudgetMs ?? o.timeoutMs);
   const partBytes = o.partBytes ?? PART_BYTES;
   const estimate = estimatesFor(request);
+  const scoped = scopedNodes(request);
   const initial = partition(request, partBytes);
   let queue: readonly Part[] = initial;
   const isWhole = initial.length <= 1;
@@ -145,7 +169,7 @@ export const planInParts = async (request: PlanningRequest, o: PartsOptions): Pr
     const asked = o.planning(
       {
         ...request,
-        snapshot,
+        snapshot: part.some((name) => scoped.has(name)) ? buyingScoped(snapshot) : snapshot,
         planName: o.planNameOf(plans.length + 1),
         timeBudgetMs: Math.min(left, Math.max(LEAST_SEARCH_MS, Math.floor(budgetMs / (queue.length + 1)))),
         ...(isSplit && { scope: { nodeNames: [...part] } }),
@@ -165,7 +189,7 @@ export const planInParts = async (request: PlanningRequest, o: PartsOptions): Pr
         const limit = Math.round(maxBytes / 1000);
         throw new PlanningError(`the plan for node ${part[0] ?? ''} alone is larger than ${limit} kB`);
       }
-      queue = recut([part, ...queue], bytes, { estimate, partBytes: Math.min(partBytes, maxBytes) });
+      queue = recut([part, ...queue], bytes, { estimate, scoped, partBytes: Math.min(partBytes, maxBytes) });
       isSplit = true;
       continue;
     }

@@ -9,6 +9,8 @@ import { isAlreadyExists } from '../../kube/errors.ts';
 import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { type Caches, claimOf } from '../caches.ts';
+import { scopeHold } from '../policies/scopehold.ts';
+import type { PoliciesNow } from '../policies/settings.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
 import { unavailableName } from '../rebalanceplan/create/unavailable.ts';
 import { countUnready, haltReason } from '../rebalanceplan/state/halt.ts';
@@ -49,6 +51,7 @@ export interface PredictionOptions {
   readonly limits: Pick<ExecutionLimits, 'haltNodes' | 'haltPercent'>;
   /** Whether claims are carried out. */
   readonly isRebalancerEnabled: () => boolean;
+  readonly policies: () => PoliciesNow;
   readonly recorder: Recorder;
   readonly metrics: PredictionMetrics;
   readonly log: Logger;
@@ -251,6 +254,7 @@ export const runCycle = async (
     claims: caches.claims.list().filter(isOurs),
     plans: caches.plans.list(),
     haltedBy: isOff ?? isWaiting ?? haltReason(countUnready(caches.nodes.list()), o.limits),
+    heldBy: (node) => scopeHold(o.policies(), node),
     now,
   });
   for (const change of decision.marks) {

@@ -40,6 +40,8 @@ export interface PredictionState {
   readonly plans: readonly RebalancePlan[];
   /** Why no plan starts now, such as too many unready nodes; undefined when plans start. */
   readonly haltedBy: string | undefined;
+  /** Why no plan that nobody asked for replaces a node; undefined where one may, as for all where it is left out. */
+  readonly heldBy?: (node: Node) => string | undefined;
   readonly now: number;
 }
 
@@ -165,6 +167,7 @@ export const decidePredictions = (
     const atOnce = history.inWork.size + replace.length;
     const reason =
       state.haltedBy ??
+      state.heldBy?.(node) ??
       (isBusy ? 'a plan has it already' : undefined) ??
       (rest > 0
         ? `it or what it replaces was replaced lately: not before ${new Date(rest).toISOString()}`

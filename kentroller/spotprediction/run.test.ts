@@ -25,6 +25,7 @@ import { until } from '../../kube/testing/until.ts';
 import type { Caches } from '../caches.ts';
 import { MADE_BY } from '../continuous/decide.ts';
 import { options as schema } from '../options.ts';
+import { policiesNow } from '../policies/settings.ts';
 import { CACHE_NAMES } from '../testing/memorycaches.ts';
 import { SPOT_PREDICTION } from './history.ts';
 import { predictInterruptions } from './start.ts';
@@ -75,6 +76,7 @@ const registry = new Registry();
 const run = (ending: AbortSignal): Promise<void> =>
   predictInterruptions({
     cloud: {},
+    policies: () => policiesNow({ object: undefined, absence: undefined, hasSynced: true }, {}),
     client,
     caches,
     catalogue: async () => ({ instanceTypes: [] }),

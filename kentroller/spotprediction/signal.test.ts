@@ -86,7 +86,15 @@ for (const [sentence, label, mark, probability, expected] of CHANGES) {
     const node = { ...bare, metadata: { ...bare.metadata, labels } };
     const prediction = { node: 'a', model: 'm', probability };
     const each = { node, claim, heard: {}, predictions: [], prediction };
-    const state = { nodes: [each], allNodes: [node], claims: [], plans: [], haltedBy: undefined, now: NOW };
+    const state = {
+      nodes: [each],
+      allNodes: [node],
+      claims: [],
+      plans: [],
+      haltedBy: undefined,
+      heldBy: () => undefined,
+      now: NOW,
+    };
     const [change] = decidePredictions(PREDICTION, state).marks;
     if (!expected) return void t.equal(change, undefined);
     t.match(change, expected);

@@ -10,6 +10,7 @@ import { memoryClient } from '../../kube/testing/memory/client.ts';
 import type { LaggingCache } from '../../kube/testing/memory/laggingcache.ts';
 import { makeNode } from '../../planner/testing/builders.ts';
 import type { Caches } from '../caches.ts';
+import { policiesNow } from '../policies/settings.ts';
 import { type CycleMemory, runCycle } from '../spotprediction/cycle.ts';
 import { OfferingHistory } from '../spotprediction/evidence.ts';
 import { measuredScoreboard, predictionMetrics } from '../spotprediction/metrics.ts';
@@ -109,6 +110,7 @@ export class SpotWorld {
         record: { save: async () => {} },
         limits: { haltNodes: 3, haltPercent: 45 },
         isRebalancerEnabled: () => this.isRebalancerEnabled,
+        policies: () => policiesNow({ object: undefined, absence: undefined, hasSynced: true }, {}),
         recorder: {
           event: (_, { metadata }, _type, reason, message) =>
             void this.events.push(`${metadata.name} ${reason}: ${message}`),
