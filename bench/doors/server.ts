@@ -7,6 +7,7 @@ import { createPolicyServer, DEFAULT_CLUSTER } from '../../kentroller/policies/a
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { servePeers } from '../../kube/grpc/peer.ts';
+import { hangUp } from '../../kube/testing/hangup.ts';
 import { createAuthority, issueLeaf } from '../../webhook/certificates/issue.ts';
 import { createWebhookServer } from '../../webhook/server.ts';
 import { idleAdmissions } from '../../webhook/testing/idleadmissions.ts';
@@ -71,18 +72,15 @@ const servePeerPort = async (): Promise<void> => {
     call.on('end', () => call.end());
     call.resume();
   };
-  /** Nobody asks for sides here. */
-  const ChooseSides = (call: ServerDuplexStream<unknown, unknown>): void => {
-    call.on('end', () => call.end());
-    call.resume();
-  };
   const peers = await servePeers({
     client,
     host: '127.0.0.1',
     advertise: '127.0.0.1',
     port: 0,
     callers: [CALLER],
-    services: [{ definition: loadPinningServices().slots, implementation: { Take, ChooseSides } as never }],
+    services: [
+      { definition: loadPinningServices().slots, implementation: { Take, ChooseSides: hangUp } as never },
+    ],
     log,
   });
   const [address = '', certificate = ''] = ['peer-address', 'peer-certificate'].map(

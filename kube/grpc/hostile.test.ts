@@ -4,6 +4,7 @@ import t, { type Test } from 'tap';
 import { loadPinningServices, type TakeReplies, type TakeRequests } from '../../api/pinning.ts';
 import type { KubeClient } from '../client/client.ts';
 import { createLogger } from '../component/log.ts';
+import { hangUp } from '../testing/hangup.ts';
 import { callStrangely, connectStranger, openStrangeSession } from '../testing/stranger.ts';
 import { until } from '../testing/until.ts';
 import { dialPeer, servePeers } from './peer.ts';
@@ -69,7 +70,7 @@ const serve = async (
     advertise: '127.0.0.1',
     port: 0,
     callers,
-    services: [{ definition: slots, implementation: { Take } as never }],
+    services: [{ definition: slots, implementation: { Take, ChooseSides: hangUp } as never }],
     log,
     limits,
     ...(acceptedMs !== undefined && { acceptedMs }),

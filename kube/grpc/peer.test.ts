@@ -10,6 +10,7 @@ import {
 import { LEASES } from '../../api/resources.ts';
 import { connect } from '../client/client.ts';
 import { createLogger } from '../component/log.ts';
+import { hangUp } from '../testing/hangup.ts';
 import { dialPeer, findPeer, peerToken, servePeers } from './peer.ts';
 
 const kubeconfig = process.env.KUBECONFIG;
@@ -59,9 +60,6 @@ const take: handleBidiStreamingCall<TakeRequests, TakeReplies> = (stream) => {
   stream.on('end', () => stream.end());
   stream.resume();
 };
-
-/** The sides of pods, which nobody asks for here. */
-const hangUp: handleBidiStreamingCall<unknown, unknown> = (stream) => stream.end();
 
 const account = (name: string) =>
   client.request('POST', `/api/v1/namespaces/${namespace}/serviceaccounts`, {
