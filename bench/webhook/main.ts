@@ -4,12 +4,13 @@ import { type Row, tableOf } from '../support/table.ts';
 import { crowdRows, idleRows, paceRows } from './creation.ts';
 import { reviewRows } from './reviews.ts';
 import { openScene } from './scene.ts';
+import { softRows } from './soft.ts';
 
-/** Compares webhook/ with a bare fastify webhook that only echoes, and with none. */
+/** Compares webhook/ with a bare fastify webhook that only echoes, with none, and with the admission policy of soft pins. */
 
 const { numbers, groups } = readFlags(process.argv.slice(2), {
   numbers: { rate: 200, seconds: 4, rounds: 2, creators: 100, pods: 1000, 'review-seconds': 3 },
-  groups: ['pace', 'crowd', 'reviews', 'idle'],
+  groups: ['pace', 'soft', 'crowd', 'reviews', 'idle'],
 });
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -24,6 +25,7 @@ try {
   const scene = await openScene(bed);
   try {
     if (groups.has('pace')) note(await paceRows(scene, numbers));
+    if (groups.has('soft')) note(await softRows(scene, numbers));
     if (groups.has('crowd')) note(await crowdRows(scene, numbers));
     if (groups.has('reviews'))
       note(await reviewRows(scene, { seconds: numbers['review-seconds'], rounds: numbers.rounds }));

@@ -8,7 +8,9 @@ import { readGrants } from '../rights/grants.ts';
 import { type Request, readRequests } from '../rights/requests.ts';
 import type { Tally } from './tally.ts';
 
-const MANIFESTS = join(import.meta.dirname, '..', '..', 'manifests', 'base');
+const MANIFESTS = join(import.meta.dirname, '..', '..', 'manifests');
+/** The base, and what a suite installs beside it. */
+const FOLDERS = ['base', 'components/soft-pins'];
 
 /** What our ServiceAccounts asked a ground for; undefined on backends that write no audit log. */
 export const requestsOn = async (ground: Ground): Promise<readonly Request[] | undefined> => {
@@ -21,7 +23,7 @@ export const requestsOn = async (ground: Ground): Promise<readonly Request[] | u
  * differ. Only after all suites does a right without use count.
  */
 export const judgeRights = (requests: readonly Request[], isWhole: boolean): Tally => {
-  const grants = readGrants(MANIFESTS);
+  const grants = FOLDERS.flatMap((folder) => readGrants(join(MANIFESTS, folder)));
   const differences = new Set([
     ...usedNotGranted(grants, requests),
     ...(isWhole ? grantedNotUsed(grants, requests, EXCEPTIONS) : []),

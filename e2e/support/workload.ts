@@ -28,31 +28,44 @@ export interface DeploymentOptions {
   readonly podSpec?: object;
 }
 
+const STATEFUL_SETS: Resource<Deployment> = { ...DEPLOYMENTS, kind: 'StatefulSet', plural: 'statefulsets' };
+
+/** What both kinds of workloads have in common. */
+const specOf = (o: DeploymentOptions) => ({
+  replicas: o.replicas,
+  selector: { matchLabels: { app: o.name } },
+  template: {
+    metadata: { labels: { app: o.name } },
+    spec: {
+      nodeSelector: { [labels.KARPENTER_NODEPOOL]: o.pool },
+      terminationGracePeriodSeconds: 1,
+      containers: [
+        {
+          name: 'app',
+          image: 'pause:local',
+          resources: { requests: { cpu: o.cpu, memory: o.memory } },
+        },
+      ],
+      ...o.podSpec,
+    },
+  },
+});
+
 /** Applies a Deployment whose pods run on machines of one NodePool. */
 export const applyDeployment = (client: KubeClient, o: DeploymentOptions) =>
   client.apply(
     DEPLOYMENTS,
+    { metadata: { name: o.name, namespace: o.namespace }, spec: specOf(o) },
+    { fieldManager: 'e2e', force: true },
+  );
+
+/** The same for a StatefulSet, whose pods come all at once. */
+export const applyStatefulSet = (client: KubeClient, o: DeploymentOptions) =>
+  client.apply(
+    STATEFUL_SETS,
     {
       metadata: { name: o.name, namespace: o.namespace },
-      spec: {
-        replicas: o.replicas,
-        selector: { matchLabels: { app: o.name } },
-        template: {
-          metadata: { labels: { app: o.name } },
-          spec: {
-            nodeSelector: { [labels.KARPENTER_NODEPOOL]: o.pool },
-            terminationGracePeriodSeconds: 1,
-            containers: [
-              {
-                name: 'app',
-                image: 'pause:local',
-                resources: { requests: { cpu: o.cpu, memory: o.memory } },
-              },
-            ],
-            ...o.podSpec,
-          },
-        },
-      },
+      spec: { ...specOf(o), serviceName: o.name, podManagementPolicy: 'Parallel' },
     },
     { fieldManager: 'e2e', force: true },
   );
