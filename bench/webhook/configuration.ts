@@ -1,18 +1,15 @@
-import { readFileSync } from 'node:fs';
-import { parse } from 'yaml';
 import type { MutatingWebhookConfiguration } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { NEVER_MATCHES } from '../../webhook/matchcondition.ts';
-
-const MANIFEST = new URL('../../manifests/base/webhook/configuration.yaml', import.meta.url);
+import { readPinWebhook } from '../../webhook/testing/pinwebhook.ts';
 
 interface Conditioned {
   readonly matchConditions?: readonly { readonly name: string }[];
 }
 
 /**
- * The installed configuration, called by URL, for one namespace, and always: the match condition that keeps calls off
+ * The installed webhook that pins, called by URL, for one namespace, and always: the match condition that keeps calls off
  * without a plan is managed by our webhook alone, so the echo would never be called.
  */
 export const configure = async (
@@ -20,17 +17,19 @@ export const configure = async (
   o: { readonly name: string; readonly webhook: string; readonly url: string; readonly workload: string },
   caBundle?: string,
 ): Promise<void> => {
-  const installed = parse(readFileSync(MANIFEST, 'utf8')) as MutatingWebhookConfiguration;
+  const installed = readPinWebhook();
   await client.create<MutatingWebhookConfiguration>(MUTATING_WEBHOOK_CONFIGURATIONS, {
-    metadata: { ...installed.metadata, name: o.name },
-    webhooks: (installed.webhooks ?? []).map((webhook) => ({
-      ...webhook,
-      name: o.webhook,
-      clientConfig: { url: o.url, ...(caBundle ? { caBundle } : {}) },
-      namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': o.workload } },
-      matchConditions: (webhook as Conditioned).matchConditions?.filter(
-        ({ name }) => name !== NEVER_MATCHES.name,
-      ),
-    })),
+    metadata: { name: o.name },
+    webhooks: [
+      {
+        ...installed,
+        name: o.webhook,
+        clientConfig: { url: o.url, ...(caBundle ? { caBundle } : {}) },
+        namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': o.workload } },
+        matchConditions: (installed as Conditioned).matchConditions?.filter(
+          ({ name }) => name !== NEVER_MATCHES.name,
+        ),
+      },
+    ],
   });
 };

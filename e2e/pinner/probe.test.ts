@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { parse } from 'yaml';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { MutatingWebhookConfiguration, Pod, ReplicaSet } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
 import { probeWebhook } from '../../kentroller/rebalanceplan/state/webhookprobe.ts';
 import { paced } from '../../kube/testing/pace.ts';
+import { readPinWebhook } from '../../webhook/testing/pinwebhook.ts';
 import { Component } from './component.ts';
 import { Autoscaler } from './fakeautoscaler.ts';
 import { eventually, freePort, ownHost, pinnerEnv, Scene } from './fixture.ts';
@@ -14,7 +13,6 @@ import { callsOf, plan, setState, startWebhook, webhookName } from './webhooksce
 
 /** The installed configuration, called by URL; this suite's namespace is our components'. */
 
-const MANIFEST = new URL('../../manifests/base/webhook/configuration.yaml', import.meta.url);
 const scene = new Scene('probe');
 const work = new Scene('probe-work');
 const { client, namespace } = scene;
@@ -28,15 +26,15 @@ let webhook: Component;
 let web: ReplicaSet;
 
 const install = async (port: number): Promise<void> => {
-  const text = readFileSync(MANIFEST, 'utf8').replaceAll('castai-agent', namespace);
-  const installed = parse(text) as MutatingWebhookConfiguration;
   await client.create<MutatingWebhookConfiguration>(MUTATING_WEBHOOK_CONFIGURATIONS, {
     metadata: { name: configuration },
-    webhooks: (installed.webhooks ?? []).map((each) => ({
-      ...each,
-      name: webhookName(configuration),
-      clientConfig: { url: `https://${ownHost}:${port}/mutate` },
-    })),
+    webhooks: [
+      {
+        ...readPinWebhook(namespace),
+        name: webhookName(configuration),
+        clientConfig: { url: `https://${ownHost}:${port}/mutate` },
+      },
+    ],
   });
 };
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { NodePool } from '../../api/objects.ts';
+import { requirementsOfEach } from '../../api/plans.ts';
 import { type Catalogue, catalogueFromKwok } from '../model/catalogue.ts';
 import { supplyOf } from '../model/supply.ts';
 import { provision } from '../provision.ts';
@@ -77,11 +78,11 @@ t.test('every alternative of a claim keeps minValues, of whatever key', (t) => {
   for (const [title, requirements, key, least] of table) {
     const { plan, unplaced } = planFor(poolWith(requirements));
     t.same(unplaced, [], title);
-    const claim = plan?.spec.nodeClaimsToAdd?.[0];
-    for (const each of [claim?.spec, ...(claim?.alternatives ?? [])]) {
-      const found = each?.requirements.find((one) => one.key === key);
+    const [claim] = plan?.spec.nodeClaimsToAdd ?? [];
+    for (const each of claim ? requirementsOfEach(claim) : [undefined]) {
+      const found = each?.find((one) => one.key === key);
       t.equal(found?.minValues, least, title);
-      const types = each?.requirements.find((one) => one.key === TYPE)?.values ?? [];
+      const types = each?.find((one) => one.key === TYPE)?.values ?? [];
       const values = key === FAMILY ? types.map((type) => type.split('.')[0]) : (found?.values ?? []);
       t.ok(new Set(values).size >= least, `${title}: ${values.join(' ')}`);
     }
