@@ -29,6 +29,8 @@ const processesBelow = (root: string): string[] =>
 export interface Run {
   readonly root: string;
   readonly child: ChildProcess;
+  /** Aborted once the command has ended, so that nobody waits for what it will not bring up any more. */
+  readonly over: AbortSignal;
   output(): string;
 }
 
@@ -54,6 +56,12 @@ export const startMake = (
       output += text;
     });
   }
+  const over = new AbortController();
+  child.once('exit', (code, signal) =>
+    over.abort(
+      new Error(`make ${args.join(' ')} ended by itself, ${signal ?? code}:\n${output.slice(-2_000)}`),
+    ),
+  );
   t.teardown(async () => {
     try {
       process.kill(-(child.pid ?? 0), 'SIGKILL');
@@ -65,7 +73,7 @@ export const startMake = (
       await stopProcesses(markedProcesses(join(root, name)), 0);
     rmSync(root, { recursive: true, force: true });
   });
-  return { root, child, output: () => output };
+  return { root, child, over: over.signal, output: () => output };
 };
 
 /** Sends the signal to `pid` and checks that the run ends by it, in time and whole. */

@@ -28,7 +28,11 @@ for (const command of ['up', 'demo']) {
           recordedProcesses(groundDir({ GROUND_STATE_DIR: run.root }, name)).some(isAlive) &&
           processesIn(cgroup).length > 0,
       );
-    await until('a node of kind has begun', hasContainers, { timeoutMs: 600_000, everyMs: 50 });
+    await until('a node of kind has begun', hasContainers, {
+      timeoutMs: 600_000,
+      everyMs: 50,
+      signal: run.over,
+    });
     await endsBy(t, run, 'SIGINT', -(run.child.pid ?? 0));
   });
 }
