@@ -32,6 +32,11 @@ export interface Cloud {
   nodeNames(providerIDs: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** The zones that are shifted away now; left out where nobody asks. */
   zonalShifts?(): ZonalShifts;
+  /**
+   * How likely the cloud has spot capacity now for a few machines of any of these types, 1 to 10, by zone; left out for a cloud
+   * that does not tell. Throws the errors of its API.
+   */
+  placementScores?(types: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, number>>;
   /** A queue of the cloud by its URL; undefined for a cloud without queues. */
   queue?(url: string): AwsQueue;
 }

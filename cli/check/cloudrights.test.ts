@@ -1,4 +1,5 @@
 import t from 'tap';
+import { PLACEMENT_SCORES_CALL } from '../../cloud/aws/placementscores/unread.ts';
 import { ZONAL_SHIFT_CALL } from '../../cloud/aws/zonalshift/managedresource.ts';
 import { checkCloud, judgeRights } from './cloudrights.ts';
 
@@ -22,6 +23,18 @@ t.test('the right to zonal shifts alone is a note that says how to go without', 
     { state: 'note' },
   ]);
 });
+
+t.test(
+  'the right to spot placement scores alone is a note that names the setting which needs it',
+  async (t) => {
+    t.match(judgeRights('us-west-2', { lacked: [PLACEMENT_SCORES_CALL] }), [
+      { state: 'fine' },
+      { state: 'note', message: /ec2:GetSpotPlacementScores.*PLACEMENT_SCORE_FAMILIES/ },
+    ]);
+    const both = judgeRights('us-west-2', { lacked: [PLACEMENT_SCORES_CALL], unasked: 'no machine tells' });
+    t.match(both, [{ state: 'fine' }, { state: 'skipped' }, { state: 'note' }]);
+  },
+);
 
 t.test('zonal shifts that could not be asked for are not told as allowed', async (t) => {
   t.match(judgeRights('us-west-2', { lacked: [], unasked: 'no machine here tells its EKS cluster' }), [

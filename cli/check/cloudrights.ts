@@ -1,5 +1,6 @@
 import { type LackedRights, lackedActions } from '../../cloud/aws/askrights.ts';
 import { hasCredentials } from '../../cloud/aws/livecatalogue.ts';
+import { PLACEMENT_SCORES_CALL } from '../../cloud/aws/placementscores/unread.ts';
 import { ZONAL_SHIFT_CALL } from '../../cloud/aws/zonalshift/managedresource.ts';
 import { messageOf } from '../../kube/errors.ts';
 import {
@@ -25,25 +26,34 @@ export interface CloudNodes {
   readonly machines: readonly string[];
 }
 
-/** What the rights of credentials mean; without that to zonal shifts, kentroller only does not know them. */
+/** Rights that kentroller works without, and what it lacks then. */
+const OPTIONAL: readonly (readonly [action: string, message: string])[] = [
+  [
+    ZONAL_SHIFT_CALL,
+    `The AWS credentials here lack ${ZONAL_SHIFT_CALL}, so nodes are bought in zones that ARC shifts away: where they are kentroller’s, add it to its role, or set ZONAL_SHIFT=false.`,
+  ],
+  [
+    PLACEMENT_SCORES_CALL,
+    `The AWS credentials here lack ${PLACEMENT_SCORES_CALL}: where they are kentroller’s, add it to its role before you set SPOT_INTERRUPTION_PREDICTION_PLACEMENT_SCORE_FAMILIES, which is 0 at first and asks for none.`,
+  ],
+];
+
+/** What the rights of credentials mean; without some of them, kentroller only does not know what they would tell. */
 export const judgeRights = (
   region: string,
   { lacked, unasked }: LackedRights,
 ): readonly Omit<Check, 'name'>[] => {
-  const needed = lacked.filter((action) => action !== ZONAL_SHIFT_CALL);
+  const needed = lacked.filter((action) => !OPTIONAL.some(([optional]) => optional === action));
   const reads =
     needed.length === 0
       ? fine(`The AWS credentials here may read instance types and prices of ${region}.`)
       : lacks(
           `The AWS credentials here lack ${listed(needed)}: where they are kentroller’s, add them to its role.`,
         );
-  if (unasked !== undefined) return [reads, skipped(`Zonal shifts were not asked for: ${ended(unasked)}`)];
-  if (needed.length === lacked.length) return [reads];
   return [
     reads,
-    note(
-      `The AWS credentials here lack ${ZONAL_SHIFT_CALL}, so nodes are bought in zones that ARC shifts away: where they are kentroller’s, add it to its role, or set ZONAL_SHIFT=false.`,
-    ),
+    ...(unasked === undefined ? [] : [skipped(`Zonal shifts were not asked for: ${ended(unasked)}`)]),
+    ...OPTIONAL.flatMap(([action, message]) => (lacked.includes(action) ? [note(message)] : [])),
   ];
 };
 

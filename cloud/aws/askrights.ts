@@ -6,8 +6,10 @@ import {
   DescribeInstanceTypesCommand,
   DescribeSpotPriceHistoryCommand,
   EC2Client,
+  GetSpotPlacementScoresCommand,
 } from '@aws-sdk/client-ec2';
 import { GetProductsCommand, PricingClient } from '@aws-sdk/client-pricing';
+import { PLACEMENT_SCORES_CALL } from './placementscores/unread.ts';
 import { RESERVATIONS_CALL } from './reader.ts';
 import { PRICING_REGION } from './sdkreader.ts';
 import { fetchClusterArn } from './zonalshift/clusterarn.ts';
@@ -53,6 +55,9 @@ export interface RightsQuestion {
   readonly ec2?: EC2Client;
   readonly pricing?: PricingClient;
 }
+
+/** A configuration that no score is asked for: a dry run takes none of the account's. */
+const SCORED = { InstanceTypes: ['m5.large', 'm5.xlarge', 'm5.2xlarge'], TargetCapacity: 1 };
 
 /** What credentials may not do, and why the right to zonal shifts could not be asked for. */
 export interface LackedRights {
@@ -101,6 +106,16 @@ export const lackedActions = async (o: RightsQuestion): Promise<LackedRights> =>
     ['ec2:DescribeAvailabilityZones', () => ec2.send(new DescribeAvailabilityZonesCommand(dry), options)],
     ['ec2:DescribeSpotPriceHistory', () => ec2.send(new DescribeSpotPriceHistoryCommand(dry), options)],
     [RESERVATIONS_CALL, () => ec2.send(new DescribeCapacityReservationsCommand(dry), options)],
+    [
+      PLACEMENT_SCORES_CALL,
+      // A region without scores says nothing about rights.
+      () =>
+        ec2
+          .send(new GetSpotPlacementScoresCommand({ ...dry, ...SCORED }), options)
+          .catch((error: unknown) => {
+            if (DENIED.has(nameOf(error))) throw error;
+          }),
+    ],
     [MACHINES_CALL, () => ec2.send(new DescribeInstancesCommand(dry), options)],
     [
       'pricing:GetProducts',

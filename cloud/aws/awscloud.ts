@@ -212,6 +212,17 @@ export const createAwsCloud = (o: AwsOptions): Cloud => {
       };
     },
     nodeNames: (providerIDs) => reader.nodeNames(providerIDs, signal),
+    placementScores: async (types, asking) => {
+      const { zoneIds } = facts;
+      if (zoneIds.size === 0) throw new Error('instance types and zones have not been read yet');
+      const scores = await reader.placementScores(types, asking);
+      return new Map(
+        [...zoneIds].flatMap(([zone, id]) => {
+          const score = scores.get(id);
+          return score === undefined ? [] : [[zone, score] as const];
+        }),
+      );
+    },
     ...(zonalShifts && { zonalShifts }),
     queue: (url) => createAwsQueue({ url, region: o.region, credentials }),
   };

@@ -4,6 +4,7 @@ import type { AwsReader, ReaderOptions } from './reader.ts';
 export type ReaderCall =
   | { readonly what: 'types' | 'zones' | 'zoneIds' | 'onDemandPrices' | 'reservations' | 'credentials' }
   | { readonly what: 'spotPrices'; readonly now: number }
+  | { readonly what: 'placementScores'; readonly types: readonly string[] }
   | { readonly what: 'nodeNames' | 'clusterArn'; readonly providerIDs: readonly string[] };
 
 export type ReaderAnswer =
@@ -89,6 +90,7 @@ export const processReader = (o: ReaderOptions & { readonly idleMs?: number }): 
     zoneIds: (signal) => reader.ask({ what: 'zoneIds' }, signal),
     onDemandPrices: (signal) => reader.ask({ what: 'onDemandPrices' }, signal),
     spotPrices: (now, signal) => reader.ask({ what: 'spotPrices', now }, signal),
+    placementScores: (types, signal) => reader.ask({ what: 'placementScores', types }, signal),
     reservations: (signal) => reader.ask({ what: 'reservations' }, signal),
     nodeNames: (providerIDs, signal) => reader.ask({ what: 'nodeNames', providerIDs }, signal),
     clusterArn: (providerIDs, signal) => reader.ask({ what: 'clusterArn', providerIDs }, signal),

@@ -11,6 +11,8 @@ const read = (call: ReaderCall): Promise<unknown> => {
   switch (call.what) {
     case 'spotPrices':
       return reader.spotPrices(call.now, signal);
+    case 'placementScores':
+      return reader.placementScores(call.types, signal);
     case 'nodeNames':
       return reader.nodeNames(call.providerIDs, signal);
     case 'clusterArn':

@@ -25,6 +25,8 @@ export interface AwsReader {
   onDemandPrices(signal: AbortSignal): Promise<OnDemandPrices>;
   /** `now` in milliseconds since 1970. */
   spotPrices(now: number, signal: AbortSignal): Promise<SpotPrices>;
+  /** Spot placement scores by zone id, 1 to 10, for a few machines of any of these types. */
+  placementScores(types: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, number>>;
   /** The account's capacity reservations with what is left of them. */
   reservations(signal: AbortSignal): Promise<readonly KeptCapacity[]>;
   /** Names of Nodes by provider id; without the ids that AWS does not know. */

@@ -2,6 +2,7 @@ import { EC2Client } from '@aws-sdk/client-ec2';
 import { PricingClient } from '@aws-sdk/client-pricing';
 import { fetchReservations } from './capacityreservations.ts';
 import { fetchTypes, fetchZoneIds, fetchZones } from './instancetypes.ts';
+import { fetchPlacementScores } from './placementscores/fetch.ts';
 import { fetchOnDemandPrices, fetchSpotPrices } from './prices.ts';
 import { fetchNodeNames } from './privatednsnames.ts';
 import type { AwsReader, ReaderOptions } from './reader.ts';
@@ -23,6 +24,7 @@ export const sdkReader = (
     zoneIds: (signal) => fetchZoneIds(ec2, signal),
     onDemandPrices: (signal) => fetchOnDemandPrices(pricing, region, signal),
     spotPrices: (now, signal) => fetchSpotPrices(ec2, now, signal),
+    placementScores: (types, signal) => fetchPlacementScores(ec2, region, types, signal),
     reservations: (signal) => fetchReservations(ec2, signal),
     nodeNames: (providerIDs, signal) => fetchNodeNames(ec2, providerIDs, signal),
     clusterArn: (providerIDs, signal) => fetchClusterArn(ec2, { region, providerIDs, signal }),
