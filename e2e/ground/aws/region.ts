@@ -5,6 +5,7 @@ import { createInstanceProfiles, type InstanceProfiles } from './state/instancep
 import { createInstances, type Instances } from './state/instances.ts';
 import { createLaunchTemplates, type LaunchTemplates } from './state/launchtemplates.ts';
 import { createNetwork, type Network } from './state/network.ts';
+import type { PlacementScoreState } from './state/placementscores.ts';
 import { createQueue, type Queue } from './state/queue.ts';
 import { createSpotMarket, type SpotMarket } from './state/spotmarket.ts';
 import type { ZonalShiftStates } from './state/zonalshifts.ts';
@@ -52,6 +53,7 @@ export interface Region {
   readonly market: SpotMarket;
   readonly commitments: Commitments;
   readonly zonalShifts: ZonalShiftStates;
+  readonly placementScores: PlacementScoreState;
 }
 
 export const createRegion = (options: RegionOptions): Region => {
@@ -75,5 +77,6 @@ export const createRegion = (options: RegionOptions): Region => {
     market: createSpotMarket(seed, now),
     commitments: { capacity: [], savingsPlans: [], reserved: [] },
     zonalShifts: { isRegistered: true, shifts: [], autoshifts: [] },
+    placementScores: { isServed: true, mostConfigurations: 10, given: [], answered: 0, used: new Map() },
   };
 };

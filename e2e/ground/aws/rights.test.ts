@@ -1,5 +1,6 @@
 import t from 'tap';
 import { type LackedRights, lackedActions } from '../../../cloud/aws/askrights.ts';
+import { PLACEMENT_SCORES_CALL } from '../../../cloud/aws/placementscores/unread.ts';
 import { MACHINES_CALL, ZONAL_SHIFT_CALL } from '../../../cloud/aws/zonalshift/managedresource.ts';
 import { launchTagged } from './testing/taggedmachine.ts';
 import { readTypes, startTestRegion, type TestRegion } from './testing/testregion.ts';
@@ -54,3 +55,14 @@ t.test('without a machine that tells its cluster nothing is said of zonal shifts
 t.test('without the right to machines it is that one which is lacking', async (t) => {
   t.match(await ask(refuse('DescribeInstances')), { lacked: [MACHINES_CALL], unasked: /machines/ });
 });
+
+t.test(
+  'the right to spot placement scores is told as lacking, and a region without them lacks none',
+  async (t) => {
+    t.same(await ask(refuse('GetSpotPlacementScores')), { lacked: [PLACEMENT_SCORES_CALL] });
+    const unserved = await ask(({ region }) => {
+      region.placementScores.isServed = false;
+    });
+    t.same(unserved, { lacked: [] });
+  },
+);

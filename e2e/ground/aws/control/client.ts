@@ -1,4 +1,5 @@
 import type { FaultSettings, RefusalFault } from '../faults.ts';
+import type { GivenScore, PlacementScoreState } from '../state/placementscores.ts';
 import type { ZonalShiftState, ZonalShiftStates } from '../state/zonalshifts.ts';
 import type { FaultChange, InstanceView } from './types.ts';
 
@@ -26,6 +27,12 @@ export interface CloudControl {
     readonly shifts?: readonly (Omit<ZonalShiftState, 'isApplied'> & Partial<ZonalShiftState>)[];
     readonly autoshifts?: ZonalShiftStates['autoshifts'];
   }): Promise<ZonalShiftStates>;
+  /** Which spot placement scores EC2 tells from now on; what is left out is as it was at first. */
+  setPlacementScores(scores: {
+    readonly isServed?: boolean;
+    readonly mostConfigurations?: number;
+    readonly given?: readonly (Omit<GivenScore, 'instanceType'> & Partial<GivenScore>)[];
+  }): Promise<Omit<PlacementScoreState, 'used'> & { readonly used: number }>;
   /** Ends an instance as if its host had died. The interruption queue says so unless `announced` is false. */
   terminate(instanceId: string, options?: { readonly isAnnounced?: boolean }): Promise<InstanceView>;
   /** Warns through the interruption queue, then ends the instance after a delay: two minutes on AWS. */
@@ -57,6 +64,7 @@ export const createControlClient = (url: string): CloudControl => {
       await call('PUT', '/seed', { seed });
     },
     setZonalShifts: (shifts) => call('PUT', '/zonal-shifts', shifts),
+    setPlacementScores: (scores) => call('PUT', '/placement-scores', scores),
     terminate: (id, options = {}) => call('POST', `/instances/${id}/terminate`, options),
     interrupt: (id, afterMs) =>
       call('POST', `/instances/${id}/interrupt`, afterMs === undefined ? {} : { afterMs }),

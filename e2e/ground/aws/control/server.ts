@@ -50,6 +50,19 @@ const ZONAL_SHIFTS = z.strictObject({
     .array(z.strictObject({ zoneId: z.string(), isApplied: z.boolean().default(true) }))
     .default([]),
 });
+const PLACEMENT_SCORES = z.strictObject({
+  isServed: z.boolean().default(true),
+  mostConfigurations: z.number().int().min(0).default(10),
+  given: z
+    .array(
+      z.strictObject({
+        instanceType: z.string().default('*'),
+        zoneId: z.string(),
+        score: z.number().int().min(1).max(10),
+      }),
+    )
+    .default([]),
+});
 const SEED = z.strictObject({ seed: z.number().int() });
 
 /** A copy without the keys that are undefined, which exactOptionalPropertyTypes tells apart from missing ones. */
@@ -110,6 +123,11 @@ export const createControl = (region: Region): FastifyInstance => {
   app.put('/zonal-shifts', (request) => {
     Object.assign(region.zonalShifts, ZONAL_SHIFTS.parse(request.body));
     return region.zonalShifts;
+  });
+  app.put('/placement-scores', (request) => {
+    Object.assign(region.placementScores, PLACEMENT_SCORES.parse(request.body));
+    const { used, ...state } = region.placementScores;
+    return { ...state, used: used.size };
   });
   app.post<{ Params: { id: string } }>('/instances/:id/terminate', (request) => {
     const { isAnnounced } = TERMINATION.parse(request.body ?? {});

@@ -12,6 +12,7 @@ import {
 } from './instances.ts';
 import { createLaunchTemplate, deleteLaunchTemplate, describeLaunchTemplates } from './launchtemplates.ts';
 import { describeAvailabilityZones, describeSecurityGroups, describeSubnets } from './network.ts';
+import { getSpotPlacementScores } from './placementscores.ts';
 import { describeReservedInstances } from './reservedinstances.ts';
 import { describeSpotPriceHistory } from './spotprices.ts';
 import { describeInstanceTypeOfferings, describeInstanceTypes } from './types.ts';
@@ -37,6 +38,7 @@ export const EC2_ACTIONS: ReadonlyMap<string, Ec2Action> = new Map(
     DescribeSecurityGroups: describeSecurityGroups,
     DescribeSpotPriceHistory: describeSpotPriceHistory,
     DescribeSubnets: describeSubnets,
+    GetSpotPlacementScores: getSpotPlacementScores,
     RunInstances: runInstances,
     TerminateInstances: terminateInstances,
   } satisfies Record<string, Ec2Action>),
