@@ -69,6 +69,8 @@ const schema = z.object({
       shadow: z.boolean().exactOptional(),
       /** Percent of the spot nodes that may be replaced at once. */
       maxNodesPercent: within(0, 100).exactOptional(),
+      /** Families of instance types whose EC2 spot placement scores are read; 0 reads none. */
+      placementScoreFamilies: whole(0, 50).exactOptional(),
     })
     .exactOptional(),
   nodeConsolidation: gate.exactOptional(),

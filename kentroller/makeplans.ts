@@ -34,6 +34,9 @@ import { countRefusals, verified } from './rebalanceplanclaim/verified.ts';
 import { createScheduleController } from './rebalanceplanschedule/controller.ts';
 import { connectPlanner } from './remote/client.ts';
 import { unreadKinds } from './snapshot.ts';
+import { scarceSpot } from './spotprediction/placement/scarce.ts';
+import { PlacementScores } from './spotprediction/placement/scores.ts';
+import { predictionSettings } from './spotprediction/settings.ts';
 import { predictInterruptions } from './spotprediction/start.ts';
 import { startUnscheduledPods } from './unscheduledpods/start.ts';
 
@@ -89,7 +92,14 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
     clock,
     signal,
   } = o;
-  const { catalogue, notes } = planCatalogue({ cloud, caches, policies: o.policies, now: clock.now });
+  const placement = new PlacementScores();
+  const { catalogue, notes } = planCatalogue({
+    cloud,
+    caches,
+    policies: o.policies,
+    scarceSpot: () => scarceSpot(predictionSettings(options, features()), placement, clock.now()),
+    now: clock.now,
+  });
   const remotePlanner = options.grpcUrl
     ? connectPlanner({
         remote: remoteOf(options),
@@ -155,6 +165,7 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
     limits: o.limits,
     isRebalancerEnabled: isEnabled,
     cloud,
+    placement,
     registry,
   });
 

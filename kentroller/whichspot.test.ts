@@ -60,7 +60,7 @@ t.test(
         policies: { enabled, spotInstances: { enabled: true, interruptionTolerance } },
       } as Parameters<typeof policiesNow>[1]);
       const policy = now.known ? now.policies.spotInstances : undefined;
-      const o = { nodes: [], now: Date.now() };
+      const o = { nodes: [], now: Date.now(), scarce: new Set<string>() };
       const sold = withSpotPolicy(catalogue, policy, caches.unavailable.list(), o);
       const [claim] = provisionFor(snapshot, sold).plan?.spec.nodeClaimsToAdd ?? [];
       return claim?.spec.requirements.find(({ key }) => key === ZONE)?.values;

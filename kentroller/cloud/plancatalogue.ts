@@ -23,6 +23,8 @@ export const planCatalogue = (o: {
   readonly cloud: Pick<Cloud, 'catalogue' | 'zonalShifts'>;
   readonly caches: Pick<Caches, 'nodes' | 'unavailable'>;
   readonly policies: () => PoliciesNow;
+  /** Families and zones, 'family/zone', where spot is hard to get now. */
+  readonly scarceSpot: () => ReadonlySet<string>;
   readonly now: () => number;
 }): PlanCatalogue => {
   const shiftedIn = (sold: Catalogue): readonly ShiftedZone[] =>
@@ -36,7 +38,10 @@ export const planCatalogue = (o: {
       const now = { nodes: o.caches.nodes.list(), now: o.now() };
       const policies = o.policies();
       const spot = policies.known ? policies.policies.spotInstances : undefined;
-      const bought = withSpotPolicy(withoutUnavailable(sold, unavailable, now), spot, unavailable, now);
+      const bought = withSpotPolicy(withoutUnavailable(sold, unavailable, now), spot, unavailable, {
+        ...now,
+        scarce: o.scarceSpot(),
+      });
       return awayFromZones(bought, shiftedIn(sold));
     },
     notes: () => shiftedIn(last).map(shiftSentence),

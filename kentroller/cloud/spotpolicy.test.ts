@@ -6,6 +6,7 @@ import { withSpotPolicy } from './spotpolicy.ts';
 
 const NOW = Date.parse('2026-01-02T00:00:00Z');
 const HOUR = 3_600_000;
+const AT = { nodes: [], now: NOW };
 const both = {
   instanceTypes: machines.instanceTypes.map((type) => ({
     ...type,
@@ -36,8 +37,12 @@ const record = (
     status: { attempts },
   };
 };
-const markedBy = (records: readonly UnavailableOffering[], settings: object): readonly string[] =>
-  withSpotPolicy(both, policy(settings), records, { nodes: [], now: NOW }).instanceTypes.flatMap(
+const markedBy = (
+  records: readonly UnavailableOffering[],
+  settings: object,
+  scarce: readonly string[] = [],
+): readonly string[] =>
+  withSpotPolicy(both, policy(settings), records, { ...AT, scarce: new Set(scarce) }).instanceTypes.flatMap(
     ({ name, offerings }) =>
       offerings.flatMap((each) => (each.isLessReliable ? [`${name}/${each.zone}/${each.capacityType}`] : [])),
   );
@@ -56,6 +61,22 @@ t.test('it is forgotten with time, the later the more there was of it', async (t
   t.same(markedBy([record({ endedMs: 3 * HOUR, attempts: 3 })], LEAST), ['m5.large/us-west-2a/spot']);
 });
 
+t.test(
+  'least interrupted: spot of a family that is scarce in a zone is marked, and on-demand is not',
+  async (t) => {
+    const zoned = markedBy([], LEAST, ['m5/us-west-2a']);
+    t.ok(zoned.length > 0);
+    t.ok(
+      zoned.every((each) => /^m5\.\w+\/us-west-2a\/spot$/.test(each)),
+      zoned.join(),
+    );
+    const both = markedBy([record({ zone: 'us-west-2b' })], LEAST, ['m5/us-west-2a']);
+    t.same(both.toSorted(), [...zoned, 'm5.large/us-west-2b/spot'].toSorted(), 'beside what was taken back');
+    t.same(markedBy([], { interruptionTolerance: 'costEfficient' }, ['m5/us-west-2a']), []);
+    t.same(markedBy([], LEAST, ['m5a/us-west-2a', 'm/us-west-2a']), [], 'of another family');
+  },
+);
+
 t.test('cost efficient, or with the policy off, nothing is marked', async (t) => {
   t.same(markedBy([record()], { interruptionTolerance: 'costEfficient' }), []);
   t.same(markedBy([record()], { ...LEAST, enabled: false }), []);
@@ -63,7 +84,7 @@ t.test('cost efficient, or with the policy off, nothing is marked', async (t) =>
 
 t.test('diversity goes with the catalogue, with its limit', async (t) => {
   const percentOf = (settings: object): number | undefined =>
-    withSpotPolicy(both, policy(settings), [], { nodes: [], now: NOW }).spotDiversityPercent;
+    withSpotPolicy(both, policy(settings), [], { ...AT, scarce: new Set() }).spotDiversityPercent;
   t.equal(percentOf({}), undefined);
   t.equal(percentOf({ spotDiversityEnabled: true }), 20);
   t.equal(percentOf({ spotDiversityEnabled: true, spotDiversityPriceIncreaseLimitPercent: 5 }), 5);

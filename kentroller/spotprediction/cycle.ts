@@ -46,6 +46,8 @@ export interface PredictionOptions {
   readonly catalogue: () => Promise<Catalogue>;
   readonly listeners: readonly Listener[];
   readonly history: OfferingHistory;
+  /** The spot placement score of an offering, 'type/zone', where it is known and counts. */
+  readonly scoreOf: (offering: string) => number | undefined;
   readonly scores: Scoreboard;
   readonly record: PredictionRecord;
   readonly limits: Pick<ExecutionLimits, 'haltNodes' | 'haltPercent'>;
@@ -98,6 +100,7 @@ const assess = async (
     unavailable: o.caches.unavailable.list(),
     prices: spotPrices(catalogue, offerings),
     history: o.history,
+    scoreOf: o.scoreOf,
     now,
   });
   const foreign = Map.groupBy(

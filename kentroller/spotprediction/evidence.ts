@@ -123,6 +123,8 @@ export const gatherEvidence = (o: {
   readonly unavailable: readonly UnavailableOffering[];
   readonly prices: ReadonlyMap<string, number>;
   readonly history: OfferingHistory;
+  /** The spot placement score of an offering, 'type/zone'; undefined where nobody knows it. */
+  readonly scoreOf: (offering: string) => number | undefined;
   readonly now: number;
 }): ReadonlyMap<string, Evidence> => {
   const { history, now } = o;
@@ -143,14 +145,16 @@ export const gatherEvidence = (o: {
   const refusals = refusalsOf(o.unavailable, now);
   const rises = new Map([...o.prices].map(([key, price]) => [key, history.riseOf(key, price, now)]));
   return new Map(
-    watched.map(({ node, heard, offering = '' }) => [
-      node.metadata.name,
-      {
+    watched.map(({ node, heard, offering = '' }) => {
+      const placementScore = o.scoreOf(offering);
+      const evidence: Evidence = {
         heard,
         interruptions: history.interruptionsOf(offering, now),
         refusals: refusals.get(offering) ?? 0,
         priceRise: rises.get(offering) ?? 0,
-      },
-    ]),
+        ...(placementScore !== undefined && { placementScore }),
+      };
+      return [node.metadata.name, evidence];
+    }),
   );
 };

@@ -1,3 +1,4 @@
+import { LOW_SCORE } from './placement/scores.ts';
 import { type Heard, HORIZON_MS, heardBy, INTERRUPTIONS } from './signal.ts';
 
 /**
@@ -16,6 +17,8 @@ export interface Evidence {
   readonly refusals: number;
   /** By how much the offering's price is above its usual one, such as 0.2. */
   readonly priceRise: number;
+  /** EC2's spot placement score of its family in its zone, 1 to 10; left out where nobody knows it. */
+  readonly placementScore?: number;
 }
 
 export const WEIGHTS = {
@@ -24,6 +27,11 @@ export const WEIGHTS = {
   interruptions: 0.311,
   refusals: 0.885,
   priceRise: 8.776,
+  /**
+   * Given, not fitted: the lowest score triples the odds, since AWS says that scores do not tell of interruptions. See
+   * docs/designs/0068-spot-placement-scores.md.
+   */
+  lowScore: 1.1,
 } as const;
 
 export type Weights = { readonly [K in keyof typeof WEIGHTS]: number };
@@ -33,6 +41,10 @@ const recommendationWorth = (ageMs: number): number => {
   const left = 1 - ageMs / HORIZON_MS;
   return left > 0 ? Math.max(0, 1 + Math.log(left) / 4) : 0;
 };
+
+/** How low a score is, 0 to 1; 0 where it is not low, or nobody knows it. */
+const lowness = (score = LOW_SCORE + 1): number =>
+  Math.min(Math.max(0, LOW_SCORE + 1 - score) / LOW_SCORE, 1);
 
 /**
  * Inputs of the regression, by the name of their weight. What a recommendation says of a machine takes the place of what is
@@ -48,6 +60,7 @@ export const inputsOf = (e: Evidence, now: number): Omit<Weights, 'bias'> => {
     interruptions: rest * Math.log1p(Math.max(0, e.interruptions)),
     refusals: rest * Math.log1p(Math.max(0, e.refusals)),
     priceRise: rest * Math.min(Math.max(0, e.priceRise), 1),
+    lowScore: rest * lowness(e.placementScore),
   };
 };
 
@@ -63,11 +76,14 @@ export const interruptionProbability = (e: Evidence, now: number, weights: Weigh
   });
   if (isAnnounced) return ANNOUNCED;
   const inputs = inputsOf(e, now);
-  const sum =
-    weights.bias +
-    weights.recommendation * inputs.recommendation +
+  const market =
     weights.interruptions * inputs.interruptions +
     weights.refusals * inputs.refusals +
     weights.priceRise * inputs.priceRise;
+  // A score tells of the same market: it stands in for what is not heard, and adds nothing to what is.
+  const sum =
+    weights.bias +
+    weights.recommendation * inputs.recommendation +
+    Math.max(market, weights.lowScore * inputs.lowScore);
   return 1 / (1 + Math.exp(-sum));
 };

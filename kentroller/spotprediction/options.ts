@@ -50,6 +50,10 @@ export const spotPredictionOptions = () => ({
     })
     .refine((url) => !hasUserinfo(url), { message: 'it holds a user or a password, which nobody asks for' })
     .meta({ description: "SQS queue of EC2's notices, which nobody else reads; empty reads none" }),
+  spotInterruptionPredictionPlacementScoreFamilies: z.coerce.number().int().min(0).max(50).default(0).meta({
+    description:
+      'families of instance types, 50 at most, whose EC2 spot placement scores are read; an AWS account may ask for about ten new ones a day; 0 reads none',
+  }),
   spotInterruptionPredictionTokenFile: z.string().default('').meta({
     description:
       'file with the token for the ML API, read at each request; empty sends API_KEY, to API_URL alone',

@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client';
 import t from 'tap';
+import { parse } from 'yaml';
 import type { Features } from '../../api/features.ts';
 import {
   HOSTNAME,
@@ -18,16 +19,19 @@ import {
 import { createCache } from '../../kube/cache/cache.ts';
 import { connect } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
-import { parse } from '../../kube/component/options.ts';
+import { parse as parseOptions } from '../../kube/component/options.ts';
 import { createRecorder } from '../../kube/controller/events.ts';
 import { getOrUndefined, ignoreNotFound } from '../../kube/ignore.ts';
 import { until } from '../../kube/testing/until.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
+import { machines } from '../../planner/testing/smallworld.ts';
 import type { Caches } from '../caches.ts';
 import { MADE_BY } from '../continuous/decide.ts';
 import { options as schema } from '../options.ts';
 import { policiesNow } from '../policies/settings.ts';
 import { CACHE_NAMES } from '../testing/memorycaches.ts';
 import { SPOT_PREDICTION } from './history.ts';
+import { PlacementScores } from './placement/scores.ts';
 import { predictInterruptions } from './start.ts';
 import { PREDICTION_CONFIG_MAP } from './stored/record.ts';
 
@@ -71,16 +75,26 @@ const caches = {
   },
 } as unknown as Caches;
 
+/** Three types of a family as spot, of which EC2 has hardly any. */
+const sold: Catalogue = {
+  instanceTypes: machines.instanceTypes.map((type, n) => ({
+    ...type,
+    name: n === 0 ? TYPE : `test.${process.pid}-${n}`,
+    offerings: type.offerings.map((each) => ({ ...each, capacityType: 'spot' as const })),
+  })),
+};
+
 let features: Features = {};
 const registry = new Registry();
 const run = (ending: AbortSignal): Promise<void> =>
   predictInterruptions({
-    cloud: {},
+    cloud: { placementScores: async () => new Map([['us-west-2a', 1]]) },
+    placement: new PlacementScores(),
     policies: () => policiesNow({ object: undefined, absence: undefined, hasSynced: true }, {}),
     client,
     caches,
-    catalogue: async () => ({ instanceTypes: [] }),
-    options: parse(schema, { argv: ['--pod-namespace', 'default'], env: {}, name: 'test' }),
+    catalogue: async () => sold,
+    options: parseOptions(schema, { argv: ['--pod-namespace', 'default'], env: {}, name: 'test' }),
     features: () => features,
     limits: { haltNodes: 1_000, haltPercent: 100 },
     isRebalancerEnabled: () => true,
@@ -150,6 +164,49 @@ t.teardown(async () => {
     .catch(ignoreNotFound);
   stopping.abort();
   client.close();
+});
+
+// Before any event of Karpenter's is there.
+t.test('spot placement scores: on and off, live, and the lowest of all puts no node at risk', async (t) => {
+  const ending = new AbortController();
+  const running = run(ending.signal);
+  const conditionIs = (text: string, pattern: RegExp) =>
+    until(
+      `the condition says ${text}`,
+      async () => {
+        const map = await getOrUndefined(
+          client.get(CONFIG_MAPS, { name: PREDICTION_CONFIG_MAP, namespace: 'default' }),
+        );
+        const all: { readonly type: string; readonly reason: string; readonly message: string }[] = parse(
+          map?.data?.['conditions.yaml'] ?? '[]',
+        );
+        const found = all.find(({ type }) => type === 'placement-scores');
+        const said = `${found?.reason}: ${found?.message}`;
+        if (!pattern.test(said)) throw new Error(said);
+        return map?.data;
+      },
+      SOON,
+    );
+  const on = { enabled: true, pollIntervalSeconds: 1, interruptionThreshold: 0.05 };
+  try {
+    features = { spotInterruptionPrediction: on };
+    await conditionIs('that it is off', /NotConfigured/);
+    features = { spotInterruptionPrediction: { ...on, placementScoreFamilies: 1 } };
+    const data = await conditionIs(
+      'that it is read',
+      /^Scored: EC2 scores the spot capacity of test by zone/,
+    );
+    t.match(data?.outcome, /^0 of 2 spot nodes are at risk/);
+    t.match(await registry.metrics(), /spot_placement_score\{family="test",zone="us-west-2a"\} 1/);
+    features = { spotInterruptionPrediction: on };
+    await conditionIs('that it is off again', /NotConfigured/);
+    t.notMatch(await registry.metrics(), /spot_placement_score\{/);
+    for (const name of NAMES) t.equal(await labelOf(name), undefined);
+  } finally {
+    features = {};
+    ending.abort();
+    await running;
+  }
 });
 
 t.test(

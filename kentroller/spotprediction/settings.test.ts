@@ -18,6 +18,7 @@ t.test('the variables have the defaults that are documented for them', async (t)
     cooldownMs: 15 * 60_000,
     threshold: 0.5,
     maxNodesPercent: 20,
+    placementScoreFamilies: 0,
   });
 });
 
@@ -30,6 +31,7 @@ t.test('each variable counts', async (t) => {
     SPOT_INTERRUPTION_PREDICTION_SPOT_REPLACEMENT_COOLDOWN: '1h',
     SPOT_INTERRUPTION_PREDICTION_INTERRUPTION_THRESHOLD: '0.8',
     SPOT_INTERRUPTION_PREDICTION_MAX_NODES_PERCENT: '5',
+    SPOT_INTERRUPTION_PREDICTION_PLACEMENT_SCORE_FAMILIES: '7',
   });
   t.same(predictionSettings(options, {}), {
     enabled: true,
@@ -39,6 +41,7 @@ t.test('each variable counts', async (t) => {
     cooldownMs: 3_600_000,
     threshold: 0.8,
     maxNodesPercent: 5,
+    placementScoreFamilies: 7,
   });
   const hasty = read({ SPOT_INTERRUPTION_PREDICTION_POLL_INTERVAL: '0s' });
   t.equal(predictionSettings(hasty, {}).pollIntervalMs, 1_000, 'nobody is asked more than once a second');
@@ -47,7 +50,7 @@ t.test('each variable counts', async (t) => {
 t.test('the features ConfigMap wins, setting by setting', async (t) => {
   const parsed = parseFeatures({
     'config.yaml':
-      'spotInterruptionPrediction: {enabled: true, shadow: false, modelName: m, pollIntervalSeconds: 5, spotReplacementCooldownSeconds: 60, interruptionThreshold: 0.9, maxNodesPercent: 50}',
+      'spotInterruptionPrediction: {enabled: true, shadow: false, modelName: m, pollIntervalSeconds: 5, spotReplacementCooldownSeconds: 60, interruptionThreshold: 0.9, maxNodesPercent: 50, placementScoreFamilies: "3"}',
   });
   if (!parsed.ok) throw new Error(parsed.problem);
   t.same(parsed.unknown, []);
@@ -59,6 +62,7 @@ t.test('the features ConfigMap wins, setting by setting', async (t) => {
     cooldownMs: 60_000,
     threshold: 0.9,
     maxNodesPercent: 50,
+    placementScoreFamilies: 3,
   });
 });
 
@@ -66,6 +70,8 @@ t.test('the features ConfigMap wins, setting by setting', async (t) => {
 const WRONG: readonly (readonly [string, string])[] = [
   ['SPOT_INTERRUPTION_PREDICTION_INTERRUPTION_THRESHOLD', '1.5'],
   ['SPOT_INTERRUPTION_PREDICTION_MAX_NODES_PERCENT', '101'],
+  ['SPOT_INTERRUPTION_PREDICTION_PLACEMENT_SCORE_FAMILIES', '51'],
+  ['SPOT_INTERRUPTION_PREDICTION_PLACEMENT_SCORE_FAMILIES', '1.5'],
   ['SPOT_INTERRUPTION_PREDICTION_POLL_INTERVAL', 'often'],
   ['SPOT_INTERRUPTION_PREDICTION_API_URL', 'ml.example.com'],
   ['SPOT_INTERRUPTION_PREDICTION_QUEUE_URL', 'my-queue'],

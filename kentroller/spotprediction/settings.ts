@@ -21,6 +21,8 @@ export interface PredictionSettings {
   readonly threshold: number;
   /** Percent of the spot nodes that may be replaced at once. */
   readonly maxNodesPercent: number;
+  /** Families whose spot placement scores may be asked for within a day; 0 asks for none. */
+  readonly placementScoreFamilies: number;
 }
 
 const LEAST_POLL_MS = 1_000;
@@ -43,5 +45,6 @@ export const predictionSettings = (o: Options, features: Features): PredictionSe
       millis(f.spotReplacementCooldownSeconds) ?? o.spotInterruptionPredictionSpotReplacementCooldown,
     threshold: f.interruptionThreshold ?? o.spotInterruptionPredictionInterruptionThreshold,
     maxNodesPercent: f.maxNodesPercent ?? o.spotInterruptionPredictionMaxNodesPercent,
+    placementScoreFamilies: f.placementScoreFamilies ?? o.spotInterruptionPredictionPlacementScoreFamilies,
   };
 };

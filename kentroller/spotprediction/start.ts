@@ -6,8 +6,11 @@ import type { Options } from '../options.ts';
 import type { PredictionOptions } from './cycle.ts';
 import { OfferingHistory } from './evidence.ts';
 import { measuredScoreboard, predictionMetrics, queueMessages } from './metrics.ts';
+import { placementRequests, registerScores } from './placement/metrics.ts';
+import type { PlacementScores } from './placement/scores.ts';
+import { createPlacementSource } from './placement/source.ts';
 import { predictContinuously } from './run.ts';
-import { predictionSettings } from './settings.ts';
+import { type PredictionSettings, predictionSettings } from './settings.ts';
 import { Listener, type PredictionSource, silent } from './source.ts';
 import { createInstanceFinder, noteSignal } from './sources/instances.ts';
 import { createKarpenterEvents } from './sources/karpenterevents.ts';
@@ -18,15 +21,17 @@ import { createPredictionRecord } from './stored/record.ts';
 
 /** Spot interruption prediction with all its sources, as the options have them, until the signal aborts. */
 export const predictInterruptions = (
-  o: Omit<PredictionOptions, 'listeners' | 'history' | 'scores' | 'record' | 'metrics'> & {
+  o: Omit<PredictionOptions, 'listeners' | 'history' | 'scores' | 'scoreOf' | 'record' | 'metrics'> & {
     readonly options: Options;
     readonly features: () => Features;
     readonly audit: Audit;
     readonly registry: Registry;
-    readonly cloud: Pick<Cloud, 'queue'>;
+    readonly cloud: Pick<Cloud, 'queue' | 'placementScores'>;
+    readonly placement: PlacementScores;
   },
 ): Promise<void> => {
-  const { client, log, options, clock } = o;
+  const { client, log, options, clock, placement } = o;
+  const settings = (): PredictionSettings => predictionSettings(options, o.features());
   let hasNews = false;
   const onNews = (): void => {
     hasNews = true;
@@ -63,21 +68,33 @@ export const predictInterruptions = (
     // The key of the audit API is no other server's business.
     token: ownUrl ? '' : options.apiKey,
   });
+  const mostFamilies = (): number => settings().placementScoreFamilies;
+  const scored = createPlacementSource({
+    placementScores: o.cloud.placementScores,
+    catalogue: o.catalogue,
+    scores: placement,
+    most: mostFamilies,
+    requests: placementRequests(o.registry),
+    now: clock.now,
+  });
+  registerScores(o.registry, placement, () => settings().enabled && mostFamilies() > 0, clock.now);
   const history = new OfferingHistory();
   const scores = measuredScoreboard(o.registry);
   const place = { client, namespace: options.podNamespace, log, now: clock.now };
   return predictContinuously({
     ...o,
-    listeners: [events, notices ?? withoutQueue, mlApi].map((source) => new Listener(source)),
+    listeners: [events, notices ?? withoutQueue, mlApi, scored].map((source) => new Listener(source)),
     history,
     scores,
-    handover: createHandover({ ...place, history, scores }),
+    scoreOf: (offering) => (mostFamilies() > 0 ? placement.scoreOf(offering, clock.now()) : undefined),
+    handover: createHandover({ ...place, history, scores, placement }),
     record: createPredictionRecord(place),
     metrics: predictionMetrics(o.registry),
-    settings: () => predictionSettings(options, o.features()),
+    settings,
     open: (signal) => {
       events.open(signal);
       notices?.open(signal);
+      scored.open();
     },
     takeNews: () => {
       const had = hasNews;

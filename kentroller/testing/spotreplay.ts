@@ -20,6 +20,9 @@ const RATES = {
 /** Share of interruptions that a recommendation comes before, and by how many minutes at most. */
 const RECOMMENDED = 0.8;
 const MOST_LEAD = 30;
+/** Share of the spot placement scores that are low: those that tell of the market, and those that tell nothing. */
+const LOW_SCORES = { telling: { calm: 0.1, tight: 0.6 }, noise: { calm: 0.15, tight: 0.15 } } as const;
+const SCORE_EVERY_MINUTES = 15;
 
 /** Numbers from 0 to 1 that follow from a seed (mulberry32). */
 export const randomFrom = (seed: number): (() => number) => {
@@ -52,9 +55,17 @@ export interface Sample {
 /** Looks at each machine every `everyMinutes`, over so many hours of so many offerings. */
 export const replay = (
   seed: number,
-  o: { readonly hours: number; readonly offerings: number; readonly everyMinutes: number },
+  o: {
+    readonly hours: number;
+    readonly offerings: number;
+    readonly everyMinutes: number;
+    /** What spot placement scores are worth; without it there are none. */
+    readonly placementScores?: keyof typeof LOW_SCORES;
+  },
 ): readonly Sample[] => {
   const random = randomFrom(seed);
+  // Scores have numbers of their own, so that all else is as without them.
+  const scoring = randomFrom(seed + 1_000_003);
   const happens = (rate: number): boolean => random() < rate;
   const samples: Sample[] = [];
   for (let offering = 0; offering < o.offerings; offering += 1) {
@@ -63,6 +74,7 @@ export const replay = (
     let isTight = false;
     let refusals: number[] = [];
     let price = 0.1;
+    let placementScore: number | undefined;
     let made = 0;
     const open = new Map<string, Sample[]>();
     const launch = (): Machine => ({
@@ -77,6 +89,10 @@ export const replay = (
       const market = isTight ? 'tight' : 'calm';
       if (happens(RATES.refusal[market])) refusals.push(now);
       refusals = refusals.filter((at) => now - at < 2 * 60 * MINUTE);
+      if (o.placementScores && minute % SCORE_EVERY_MINUTES === 0) {
+        const isLow = scoring() < LOW_SCORES[o.placementScores][market];
+        placementScore = isLow ? 1 + Math.floor(scoring() * 3) : 4 + Math.floor(scoring() * 7);
+      }
       price += ((isTight ? 0.13 : 0.1) - price) * 0.01 + (random() - 0.5) * 0.002;
       for (const machine of machines) {
         if (machine.endsAt === undefined && happens(RATES.interruption[market])) {
@@ -104,6 +120,7 @@ export const replay = (
             interruptions: history.interruptionsOf(key, now),
             refusals: refusals.length,
             priceRise,
+            ...(placementScore !== undefined && { placementScore }),
           };
           const sample: Sample = { machine: id, at: now, evidence, endedAt: undefined };
           samples.push(sample);
@@ -142,8 +159,8 @@ const solve = (matrix: readonly (readonly number[])[], right: readonly number[])
   return rows.map((row, n) => (row[size] ?? 0) / (row[n] ?? 1));
 };
 
-/** Weights of a logistic regression over samples, by Newton's method. */
-export const fitWeights = (samples: readonly Sample[], rounds = 12): Weights => {
+/** Weights of a logistic regression over samples, by Newton's method; that of scores is given. */
+export const fitWeights = (samples: readonly Sample[], rounds = 12): Omit<Weights, 'lowScore'> => {
   const rows = samples.map((sample) => {
     const inputs = inputsOf(sample.evidence, sample.at);
     return { x: [1, ...NAMES.map((name) => inputs[name])], y: cameTrue(sample) ? 1 : 0 };

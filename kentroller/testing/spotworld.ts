@@ -30,6 +30,7 @@ export const PREDICTION: PredictionSettings = {
   cooldownMs: 15 * 60_000,
   threshold: 0.5,
   maxNodesPercent: 20,
+  placementScoreFamilies: 0,
 };
 
 /** Spot interruption prediction in virtual time on an API server in memory, with an executor that always succeeds. */
@@ -44,6 +45,8 @@ export class SpotWorld {
   /** What the only source tells. */
   signals: Signal[] = [];
   predictions: Prediction[] = [];
+  /** Spot placement score of every offering; undefined where nobody knows one. */
+  placementScore: number | undefined;
   /** Replaced nodes, each with its successor. */
   readonly replaced: (readonly [string, string])[] = [];
   /** Wraps the client of each process. */
@@ -106,6 +109,7 @@ export class SpotWorld {
         catalogue: async () => ({ instanceTypes: [] }),
         listeners: [listener],
         history: new OfferingHistory(),
+        scoreOf: () => this.placementScore,
         scores: this.#scores,
         record: { save: async () => {} },
         limits: { haltNodes: 3, haltPercent: 45 },

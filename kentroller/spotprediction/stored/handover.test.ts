@@ -6,6 +6,7 @@ import { MemoryApi } from '../../../kube/testing/memory/api.ts';
 import { type Call, memoryClient } from '../../../kube/testing/memory/client.ts';
 import { OfferingHistory } from '../evidence.ts';
 import { measuredScoreboard } from '../metrics.ts';
+import { PlacementScores } from '../placement/scores.ts';
 import type { ScoredMachine } from '../score.ts';
 import { createHandover } from './handover.ts';
 import { createPredictionRecord, PREDICTION_CONFIG_MAP } from './record.ts';
@@ -38,15 +39,17 @@ const cluster = () => {
     },
     leader: () => {
       const history = new OfferingHistory();
+      const placement = new PlacementScores();
       const registry = new Registry();
       const scores = measuredScoreboard(registry);
       const place = { client, namespace: where.namespace, log, now: () => clock.now };
       return {
         history,
         scores,
+        placement,
         registry,
         record: createPredictionRecord(place),
-        ...createHandover({ ...place, history, scores }),
+        ...createHandover({ ...place, history, scores, placement }),
       };
     },
     stored: () => api.find(CONFIG_MAPS, where)?.data,
@@ -247,3 +250,42 @@ t.test('after many models the scores of those in use are handed on', async (t) =
   t.ok(last.scores.scores().has('model-29'));
   t.equal(last.scores.state().scores.length, 20);
 });
+
+t.test(
+  'the next leader asks EC2 for the same configurations, and scores count until they are old',
+  async (t) => {
+    const { clock, leader, stored, api } = cluster();
+    const first = leader();
+    await first.take(signal);
+    const types = ['m5.2xlarge', 'm5.large', 'm5.xlarge'];
+    first.placement.asked('m5', types, clock.now);
+    first.placement.answered('m5', [['us-west-2a', 2]], clock.now);
+    await first.save(signal);
+
+    clock.now += 10 * MINUTE;
+    const second = leader();
+    await second.take(signal);
+    t.same(second.placement.state(), first.placement.state());
+    t.match(second.placement.configurations(clock.now), [{ family: 'm5', types }]);
+    t.equal(second.placement.scoreOf('m5.large/us-west-2a', clock.now), 2);
+    clock.now += 50 * MINUTE;
+    t.equal(second.placement.scoreOf('m5.large/us-west-2a', clock.now), undefined, 'an hour old');
+
+    // A time that is still to come would count for ever.
+    const learned = JSON.parse(stored()?.['learned.json'] ?? '');
+    learned.placement[0].askedAt = learned.placement[0].readAt = clock.now * 2;
+    api.edit(CONFIG_MAPS, where, (map) => ({ ...map, data: { 'learned.json': JSON.stringify(learned) } }));
+    const third = leader();
+    await third.take(signal);
+    clock.now += 24 * 60 * MINUTE;
+    t.same(third.placement.configurations(clock.now), []);
+    t.equal(third.placement.scoreOf('m5.large/us-west-2a', clock.now), undefined);
+
+    // What an earlier release has learned has no scores.
+    delete learned.placement;
+    api.edit(CONFIG_MAPS, where, (map) => ({ ...map, data: { 'learned.json': JSON.stringify(learned) } }));
+    const fourth = leader();
+    await fourth.take(signal);
+    t.same(fourth.placement.state(), []);
+  },
+);

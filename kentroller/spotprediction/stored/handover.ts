@@ -5,6 +5,7 @@ import type { Logger } from '../../../kube/component/log.ts';
 import { messageOf } from '../../../kube/errors.ts';
 import { getOrUndefined } from '../../../kube/ignore.ts';
 import type { OfferingHistory } from '../evidence.ts';
+import { MOST_FAMILIES, type PlacementScores } from '../placement/scores.ts';
 import { MOST_MODELS, type Scoreboard } from '../score.ts';
 import { PREDICTION_CONFIG_MAP } from './record.ts';
 
@@ -17,6 +18,7 @@ const SAVE_EVERY_MS = 60_000;
 /** The API server refuses ConfigMaps above 1 MiB. */
 const MAX_CHARACTERS = 600_000;
 const MOST = 1_000;
+const MOST_ZONES = 100;
 
 /** A list whose newest entries come last; of too many they are what is read. */
 const newest = <T extends z.ZodType>(entry: T, most = MOST) =>
@@ -34,6 +36,13 @@ const alert = z.object({
   probability: z.number().min(0).max(1),
   alertAt: time,
 });
+const placement = z.object({
+  family: name,
+  types: z.array(name).min(1).max(MOST),
+  askedAt: time,
+  readAt: time.exactOptional(),
+  scores: newest(z.tuple([name, z.number().min(1).max(10)]), MOST_ZONES),
+});
 const learned = z.object({
   history: z.object({
     interruptions: faded,
@@ -45,6 +54,7 @@ const learned = z.object({
     alerts: newest(alert),
     ended: newest(name),
   }),
+  placement: newest(placement, MOST_FAMILIES).default([]),
 });
 
 export interface Handover {
@@ -59,10 +69,11 @@ export const createHandover = (o: {
   readonly namespace: string;
   readonly history: OfferingHistory;
   readonly scores: Scoreboard;
+  readonly placement: PlacementScores;
   readonly log: Logger;
   readonly now: () => number;
 }): Handover => {
-  const { client, history, scores, log } = o;
+  const { client, history, scores, placement: placements, log } = o;
   const metadata = { name: PREDICTION_CONFIG_MAP, namespace: o.namespace };
   let isTaken = false;
   let saved = '';
@@ -78,6 +89,7 @@ export const createHandover = (o: {
       const all = learned.parse(JSON.parse(text));
       history.restore(all.history);
       scores.restore(all.scores);
+      placements.restore(all.placement, o.now());
       log.info(
         { models: all.scores.scores.length },
         'predictions go on from what an earlier leader has learned',
@@ -101,7 +113,11 @@ export const createHandover = (o: {
     },
     save: async (signal) => {
       if (!isTaken || o.now() - savedAt < SAVE_EVERY_MS) return;
-      const text = JSON.stringify({ history: history.state(), scores: scores.state() });
+      const text = JSON.stringify({
+        history: history.state(),
+        scores: scores.state(),
+        placement: placements.state(),
+      });
       if (text === saved) return;
       savedAt = o.now();
       try {
