@@ -21,7 +21,7 @@ export const registerScores = (
   const score = gauge(
     registry,
     'kentroller_spot_placement_score',
-    "EC2's spot placement score of a family of instance types in a zone, 1 to 10; low is scarce",
+    'Spot placement score that EC2 gives a family of instance types in a zone, 1 to 10; low is scarce',
     ['family', 'zone'],
   );
   (score as unknown as { collect: () => void }).collect = () => {
