@@ -53,6 +53,8 @@ const schema = z.object({
       maxBinarySearchDepth: count.exactOptional(),
       /** The least saving per moved pod, as a fraction of an average pod's cost. */
       moveWeight: within(0).exactOptional(),
+      /** For so long a pod that was moved stays where it is; 0 by default. */
+      podMoveCooldownSeconds: seconds.exactOptional(),
       failureBackoffSeconds: seconds.exactOptional(),
       pollingPeriodSeconds: within(1).exactOptional(),
       aggressiveModeConfig: rebalancePlanClaimSpec.shape.aggressiveModeConfig,

@@ -193,6 +193,9 @@ export const options = z.object({
   continuousRebalancingMoveWeight: z.coerce.number().min(0).default(0.4).meta({
     description: 'least saving for moving a pod, as a fraction of the cost of an average pod',
   }),
+  continuousRebalancingPodMoveCooldown: duration.default(0).meta({
+    description: 'time for which a pod that was moved stays, and its node with it; 1h beside a descheduler',
+  }),
   continuousRebalancingFailureBackoffDuration: duration
     .default(30 * 60_000)
     .meta({ description: 'wait after a failed plan; doubles with each failure in a row, up to a day' }),

@@ -15,6 +15,7 @@ import {
   executionPolicyOf,
   MADE_BY,
   plansToPrune,
+  settledNodes,
   skipReason,
 } from './decide.ts';
 import type { ContinuousSettings } from './settings.ts';
@@ -31,6 +32,7 @@ const SETTINGS: ContinuousSettings = {
   moveWeight: 0.5,
   thresholdPercent: 0,
   thresholdMonthly: 50,
+  podMoveCooldownMs: 0,
   failureBackoffMs: 30 * MINUTE,
   aggressive: {},
 };
@@ -173,8 +175,29 @@ t.test('history keeps the newest, plans that were never executed go', async (t) 
     plan('theirs', 'Done', 90, {} as never),
   ];
   t.same(
-    plansToPrune(plans, 1).map((p) => p.metadata.name),
+    plansToPrune(plans, 1, { now: NOW, cooldownMs: 0 }).map((p) => p.metadata.name),
     ['unstarted', 'old'],
+  );
+  t.same(
+    plansToPrune(plans, 1, { now: NOW, cooldownMs: 60 * MINUTE }).map((p) => p.metadata.name),
+    ['unstarted'],
+    'one that a cooldown needs stays',
+  );
+});
+
+t.test('a node with a pod that was moved lately is not settled, whatever its DaemonSets do', async (t) => {
+  const podOf = (name: string, kind: string): Pod => ({
+    metadata: { name, ownerReferences: [{ apiVersion: 'v1', kind, name, uid: name, controller: true }] },
+    spec: { containers: [], nodeName: 'n' },
+  });
+  const on: Record<string, readonly Pod[]> = {
+    n1: [podOf('moved', 'ReplicaSet'), podOf('other', 'ReplicaSet')],
+    n2: [podOf('moved', 'DaemonSet'), podOf('other', 'ReplicaSet')],
+  };
+  const until = ({ metadata }: Pod): number => (metadata.name === 'moved' ? NOW + 1 : NOW);
+  t.same(
+    settledNodes([node(1), node(2)], (name) => on[name] ?? [], until, NOW),
+    ['n2'],
   );
 });
 

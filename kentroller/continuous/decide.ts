@@ -1,7 +1,7 @@
 import type { RebalancePlan, RebalancePlanSpec, Savings } from '../../api/kinds/rebalanceplan.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { isFinished } from '../../api/plans.ts';
-import { isDrainable } from '../../api/pods.ts';
+import { isDrainable, isReschedulable } from '../../api/pods.ts';
 import { type Catalogue, sellingOnly } from '../../planner/model/catalogue.ts';
 import { PlanningError } from '../rebalanceplanclaim/plannerworker.ts';
 import type { savingsOfAll } from '../rebalanceplanclaim/planparts.ts';
@@ -111,10 +111,33 @@ export const emptyNodes = (
 ): readonly string[] =>
   nodes.map((node) => node.metadata.name).filter((name) => !podsOn(name).some(isDrainable));
 
-/** The cycle's own plans to delete: the oldest finished ones beyond `keep`, and those that were never set to execute. */
-export const plansToPrune = (plans: readonly RebalancePlan[], keep: number): readonly RebalancePlan[] => {
+/** More plans are not kept for any cooldown. */
+const MOST_PLANS = 100;
+
+/**
+ * The cycle's own plans to delete: those that were never set to execute, and the oldest finished ones beyond `keep` that no cooldown
+ * needs.
+ */
+export const plansToPrune = (
+  plans: readonly RebalancePlan[],
+  keep: number,
+  o: { readonly now: number; readonly cooldownMs: number },
+): readonly RebalancePlan[] => {
   const ours = plans.filter(isOurs);
   const unstarted = ours.filter((plan) => !isFinished(plan) && !plan.spec.execute);
   const newestFirst = ours.filter(isFinished).toSorted((a, b) => endOf(b) - endOf(a));
-  return [...unstarted, ...newestFirst.slice(keep)];
+  const isNeeded = (plan: RebalancePlan, at: number): boolean =>
+    at < keep || (at < MOST_PLANS && endOf(plan) + o.cooldownMs > o.now);
+  return [...unstarted, ...newestFirst.filter((plan, at) => !isNeeded(plan, at))];
 };
+
+/** Names of the nodes without a pod that was moved lately; `until` says when each pod may be moved, in milliseconds since 1970. */
+export const settledNodes = (
+  nodes: readonly Node[],
+  podsOn: (node: string) => readonly Pod[],
+  until: (pod: Pod) => number,
+  now: number,
+): readonly string[] =>
+  nodes
+    .map(({ metadata }) => metadata.name)
+    .filter((name) => podsOn(name).every((pod) => !isReschedulable(pod) || until(pod) <= now));

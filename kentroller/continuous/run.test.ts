@@ -50,6 +50,7 @@ const SETTINGS: ContinuousSettings = {
   moveWeight: 1,
   thresholdPercent: 10,
   thresholdMonthly: 50,
+  podMoveCooldownMs: 0,
   failureBackoffMs: 1_800_000,
   aggressive: { ignoreBlockingPDB: true, drainTimeout: '90s' },
 };

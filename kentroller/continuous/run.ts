@@ -4,6 +4,7 @@ import type { Logger } from '../../kube/component/log.ts';
 import { messageOf } from '../../kube/errors.ts';
 import { ignoreNotFound } from '../../kube/ignore.ts';
 import type { Audit } from '../audit/trail.ts';
+import { cooldownOf } from '../evictor/moves.ts';
 import { PLANNING_TIMEOUT_MS, type PlanSearchOptions, searchSettings } from '../plansearch.ts';
 import { scopedNames } from '../policies/scopehold.ts';
 import type { PoliciesNow } from '../policies/settings.ts';
@@ -20,6 +21,7 @@ import {
   executionPolicyOf,
   MADE_BY,
   plansToPrune,
+  settledNodes,
   skipReason,
 } from './decide.ts';
 import type { ContinuousSettings } from './settings.ts';
@@ -40,15 +42,28 @@ export interface ContinuousOptions extends PlanSearchOptions {
   readonly log: Logger;
 }
 
+const settledNames = (
+  { caches }: Pick<ContinuousOptions, 'caches'>,
+  now: number,
+  cooldownMs: number,
+): readonly string[] =>
+  settledNodes(
+    caches.nodes.list(),
+    (node) => caches.pods.by('node', node),
+    cooldownOf(caches.plans.list(), cooldownMs),
+    now,
+  );
+
 /** Runs one cycle. Returns what it did, or the reason why it did nothing, in a few words. */
 export const runCycle = async (o: ContinuousOptions): Promise<string> => {
   const { caches, client, signal } = o;
   const settings = o.settings();
   const now = o.clock.now();
+  const cooldownMs = settings.podMoveCooldownMs;
   // 1. Decide whether to search, and delete old plans.
   const reason = skipReason(settings, { plans: caches.plans.list(), nodes: caches.nodes.list(), now });
   if (reason) return reason;
-  for (const plan of plansToPrune(caches.plans.list(), KEPT_PLANS)) {
+  for (const plan of plansToPrune(caches.plans.list(), KEPT_PLANS, { now, cooldownMs })) {
     const { name, uid } = plan.metadata;
     await client.delete(REBALANCE_PLANS, { name }, { ...(uid && { uid }), signal }).catch(ignoreNotFound);
   }
@@ -62,8 +77,11 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
   if (!policies.known) return policies.message;
   const scoped = scopedNames(policies, caches.nodes.list());
   if (scoped?.length === 0) return 'scoped mode is on, and no node is of it';
-  const names = scoped && empty ? empty.filter((name) => scoped.includes(name)) : (scoped ?? empty);
-  if (names?.length === 0) return 'no node of scoped mode is empty';
+  const free = scoped && empty ? empty.filter((name) => scoped.includes(name)) : (scoped ?? empty);
+  if (free?.length === 0) return 'no node of scoped mode is empty';
+  const settled = cooldownMs > 0 ? settledNames(o, now, cooldownMs) : undefined;
+  const names = free && settled ? free.filter((name) => settled.includes(name)) : (free ?? settled);
+  if (names?.length === 0) return 'every node has pods that were moved a short time ago';
   const catalogue = await o.catalogue();
   const gap = settings.mode === 'full' ? o.priceGap?.() : undefined;
   if (gap !== undefined) return `${gap}: nothing is bought by them unasked`;

@@ -15,6 +15,8 @@ export interface ContinuousSettings {
   readonly thresholdMonthly: number;
   /** Least saving for moving a pod, as a fraction of the cost of an average pod. */
   readonly moveWeight: number;
+  /** For so long a pod that was moved keeps its node from being replaced again. */
+  readonly podMoveCooldownMs: number;
   readonly failureBackoffMs: number;
   readonly aggressive: NonNullable<RebalancePlanClaimSpec['aggressiveModeConfig']>;
 }
@@ -43,6 +45,10 @@ export const continuousSettings = (o: Options, features: Features): ContinuousSe
     thresholdPercent: f.savingsThresholdPercent ?? o.continuousRebalancingSavingsThresholdPercent,
     thresholdMonthly: f.savingsThresholdCostMonthly ?? o.continuousRebalancingSavingsThresholdCostMonthly,
     moveWeight: f.moveWeight ?? o.continuousRebalancingMoveWeight,
+    podMoveCooldownMs:
+      f.podMoveCooldownSeconds === undefined
+        ? o.continuousRebalancingPodMoveCooldown
+        : f.podMoveCooldownSeconds * 1000,
     failureBackoffMs:
       f.failureBackoffSeconds === undefined
         ? o.continuousRebalancingFailureBackoffDuration

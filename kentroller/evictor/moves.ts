@@ -5,7 +5,7 @@ import { deletedClaims, isFinished, isRunning } from '../../api/plans.ts';
 import { controllerKey, controllerOf } from '../../api/pods.ts';
 import type { Snapshot } from '../../planner/model/snapshot.ts';
 import { namespaceOf } from '../../planner/scheduling/interpodaffinity.ts';
-import { MADE_BY } from '../continuous/decide.ts';
+import { CONTINUOUS, MADE_BY } from '../continuous/decide.ts';
 
 /** What the evictor did lately, derived from its plans, so that a restart forgets nothing. */
 
@@ -40,15 +40,19 @@ export const plansToPrune = (
 export const plansToWithdraw = (plans: readonly RebalancePlan[]): readonly RebalancePlan[] =>
   plans.filter((plan) => isOurs(plan) && plan.spec.execute && !isFinished(plan) && !isRunning(plan));
 
+/** Whether a plan moves pods unasked: whichever of the two cycles moved a pod, the other leaves it alone, too. */
+const isUnasked = (plan: RebalancePlan): boolean =>
+  isOurs(plan) || plan.metadata.labels?.[MADE_BY] === CONTINUOUS;
+
 /**
- * Until when each pod that the evictor moved stays where it is, in milliseconds since 1970; 0 for one that it may move.
- * A pod counts as moved that was made since a plan began to move pods of its controller.
+ * Until when each pod that the evictor or continuous rebalancing moved stays where it is, in milliseconds since 1970; 0 for one that
+ * may be moved. A pod counts as moved that was made since a plan began to move pods of its controller.
  */
 export const cooldownOf = (plans: readonly RebalancePlan[], cooldownMs: number): ((pod: Pod) => number) => {
   const starts = new Map<string, number>();
   for (const plan of plans) {
     const start = startOf(plan);
-    if (!isOurs(plan) || Number.isNaN(start)) continue;
+    if (!isUnasked(plan) || Number.isNaN(start)) continue;
     for (const { owner, namespace } of plan.spec.podsToMigrate ?? []) {
       if (!owner) continue;
       const key = controllerKey(owner, namespace);

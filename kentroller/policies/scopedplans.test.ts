@@ -142,6 +142,7 @@ const CONTINUOUS = {
   moveWeight: 0,
   thresholdPercent: 1,
   thresholdMonthly: 1,
+  podMoveCooldownMs: 0,
   failureBackoffMs: 1_000,
   aggressive: {},
 } as const;
