@@ -51,15 +51,23 @@ export const formatPlace = ({ side, index }: SpotPlace): string => `${side}-${in
 export const parseIndex = (text: string): number | undefined =>
   /^(0|[1-9][0-9]{0,5})$/.test(text) ? Number(text) : undefined;
 
+/** How many pods there are, and how many of them on spot. */
+export interface SideCounts {
+  readonly pods: number;
+  readonly onSpot: number;
+}
+
+export const countsOf = ({ places, unplacedOnSpot, unplacedElsewhere }: Occupied): SideCounts => ({
+  pods: places.length + unplacedOnSpot + unplacedElsewhere,
+  onSpot: unplacedOnSpot + places.filter(({ side }) => side === 'spot').length,
+});
+
 /** The side of the next pod, which counts itself. */
-export const nextSide = (
-  { places, unplacedOnSpot, unplacedElsewhere }: Occupied,
-  percentage: number,
-): Side => {
-  const onSpot = unplacedOnSpot + places.filter(({ side }) => side === 'spot').length;
-  const pods = places.length + unplacedOnSpot + unplacedElsewhere + 1;
-  return onSpot < spotShareOf(pods, percentage) ? 'spot' : 'on-demand';
-};
+export const sideAfter = ({ pods, onSpot }: SideCounts, percentage: number): Side =>
+  onSpot < spotShareOf(pods + 1, percentage) ? 'spot' : 'on-demand';
+
+export const nextSide = (occupied: Occupied, percentage: number): Side =>
+  sideAfter(countsOf(occupied), percentage);
 
 /** The lowest free place of a side. */
 export const firstFree = (places: readonly SpotPlace[], side: Side): SpotPlace => {

@@ -3,7 +3,8 @@ import type { SideReply, SideRequest } from '../../api/pinning.ts';
 import { type ControllerRef, controllerKey, isControlledBy, isTerminating } from '../../api/pods.ts';
 import { PODS } from '../../api/resources.ts';
 import { occupiedOf } from '../../api/spotpods/occupied.ts';
-import { firstFree, nextSide, placeOf, type Side } from '../../api/spotpods/split.ts';
+import { placeOf, type Side } from '../../api/spotpods/split.ts';
+import { Tally } from '../../api/spotpods/tally.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { messageOf } from '../../kube/errors.ts';
@@ -146,26 +147,21 @@ export class SideCounter {
       const state = this.#state;
       if (!state) return [];
       const counted = own.map((pod) => ({ place: placeOf(pod), node: this.#nodeOf(state, pod) }));
-      return batch.map(({ request }) => this.#place(state, request, counted, list));
+      // Counted once: nothing comes in between, and thousands of pods may come together.
+      const tally = new Tally(occupiedOf(counted, this.#grants.beside(owner, list)));
+      return batch.map(({ request }) => this.#place(state, request, tally));
     } catch (error) {
       this.#log.warn({ owner, reason: messageOf(error) }, 'pods not counted: they get no side');
       return batch.map(({ request }) => without(request, messageOf(error)));
     }
   }
 
-  #place(
-    state: State,
-    request: SideRequest,
-    counted: Parameters<typeof occupiedOf>[0],
-    list: number,
-  ): SideReply {
+  #place(state: State, request: SideRequest, tally: Tally): SideReply {
     const { requestUid, spotPercentage, ownerUid } = request;
-    const owner = ownerOf(request);
-    const occupied = occupiedOf(counted, this.#grants.beside(owner, list));
-    const side = nextSide(occupied, spotPercentage);
+    const side = tally.nextSide(spotPercentage);
     const planned = this.#plannedSide(state, ownerUid, side);
-    const place = firstFree(occupied.places, planned);
-    this.#grants.add(owner, requestUid, place);
+    const place = tally.take(planned);
+    this.#grants.add(ownerOf(request), requestUid, place);
     const reason = planned === side ? '' : 'the place that a plan has for it is not on spot';
     return { requestUid, ...place, reason };
   }

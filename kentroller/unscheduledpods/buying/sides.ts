@@ -2,7 +2,8 @@ import type { Node, Pod } from '../../../api/objects.ts';
 import { controllerKey, controllerOf, isLive } from '../../../api/pods.ts';
 import { occupiedOf } from '../../../api/spotpods/occupied.ts';
 import { type SpotRules, spotRulingOf } from '../../../api/spotpods/rules.ts';
-import { firstFree, nextSide, placeOf, type SpotPlace } from '../../../api/spotpods/split.ts';
+import { placeOf, type SpotPlace } from '../../../api/spotpods/split.ts';
+import { Tally } from '../../../api/spotpods/tally.ts';
 import { withWish } from '../../../api/spotpods/wish.ts';
 
 /**
@@ -20,7 +21,7 @@ export const withSides = (
 ): readonly Pod[] => {
   if (!o.rules || coming.length === 0) return coming;
   const nodes = new Map(o.nodes.map((node) => [node.metadata.name, node]));
-  const given = new Map<string, SpotPlace[]>();
+  const tallies = new Map<string, Tally>();
   const liveOf = new Map<string, { place: SpotPlace | undefined; node: Node | undefined }[]>();
   for (const pod of o.pods) {
     const owner = controllerOf(pod);
@@ -35,10 +36,9 @@ export const withSides = (
     const ruling = spotRulingOf(pod, namespace, { ...o, ownNamespace: '' });
     if (ruling.kind === 'passed') return pod;
     const key = controllerKey(ruling.owner, namespace);
-    const granted = given.get(key) ?? [];
-    const occupied = occupiedOf(liveOf.get(key) ?? [], granted);
-    const place = firstFree(occupied.places, nextSide(occupied, ruling.percentage));
-    given.set(key, [...granted, place]);
-    return { ...pod, spec: withWish(pod.spec, place.side, ruling.mode) };
+    const tally = tallies.get(key) ?? new Tally(occupiedOf(liveOf.get(key) ?? []));
+    tallies.set(key, tally);
+    const { side } = tally.take(tally.nextSide(ruling.percentage));
+    return { ...pod, spec: withWish(pod.spec, side, ruling.mode) };
   });
 };
