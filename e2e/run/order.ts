@@ -8,6 +8,7 @@ export const LONGEST: readonly string[] = [
   'e2e/follow.test.ts',
   'e2e/kentroller/faults.test.ts',
   'e2e/uninstallcli.test.ts',
+  'e2e/softpins.test.ts',
   'e2e/kentroller/consolidation.test.ts',
   'e2e/kentroller/karpenter.test.ts',
   'e2e/kentroller/livemigration.test.ts',
