@@ -2,9 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { SPOT_PLACE } from '../labels.ts';
 import {
-  firstFree,
   formatPlace,
-  nextSide,
   ordinalOf,
   placeOf,
   placeOfOrdinal,
@@ -12,6 +10,7 @@ import {
   sideOfOrdinal,
   spotShareOf,
 } from './split.ts';
+import { Tally } from './tally.ts';
 
 const SEED = { seed: 65 };
 const percentages = fc.integer({ min: 0, max: 100 });
@@ -19,9 +18,8 @@ const NONE = { unplacedOnSpot: 0, unplacedElsewhere: 0 };
 
 /** Adds pods one by one, as a controller makes them. */
 const grow = (places: readonly SpotPlace[], count: number, percentage: number): readonly SpotPlace[] => {
-  const all = [...places];
-  for (let i = 0; i < count; i++) all.push(firstFree(all, nextSide({ places: all, ...NONE }, percentage)));
-  return all;
+  const tally = new Tally({ places, ...NONE });
+  return [...places, ...Array.from({ length: count }, () => tally.take(tally.nextSide(percentage)))];
 };
 const onSpot = (places: readonly SpotPlace[]): number => places.filter(({ side }) => side === 'spot').length;
 
@@ -95,8 +93,8 @@ t.test('a number of its own says a place that no other number has, in the ideal 
 
 t.test('pods without a place count where they are', async (t) => {
   const places: SpotPlace[] = [{ side: 'spot', index: 0 }];
-  t.equal(nextSide({ places, unplacedOnSpot: 2, unplacedElsewhere: 1 }, 60), 'on-demand', '3 of 5');
-  t.equal(nextSide({ places, unplacedOnSpot: 0, unplacedElsewhere: 3 }, 60), 'spot', '2 of 5');
+  t.equal(new Tally({ places, unplacedOnSpot: 2, unplacedElsewhere: 1 }).nextSide(60), 'on-demand', '3 of 5');
+  t.equal(new Tally({ places, unplacedOnSpot: 0, unplacedElsewhere: 3 }).nextSide(60), 'spot', '2 of 5');
 });
 
 const annotations: readonly (readonly [string, SpotPlace | undefined])[] = [

@@ -51,32 +51,6 @@ export const formatPlace = ({ side, index }: SpotPlace): string => `${side}-${in
 export const parseIndex = (text: string): number | undefined =>
   /^(0|[1-9][0-9]{0,5})$/.test(text) ? Number(text) : undefined;
 
-/** How many pods there are, and how many of them on spot. */
-export interface SideCounts {
-  readonly pods: number;
-  readonly onSpot: number;
-}
-
-export const countsOf = ({ places, unplacedOnSpot, unplacedElsewhere }: Occupied): SideCounts => ({
-  pods: places.length + unplacedOnSpot + unplacedElsewhere,
-  onSpot: unplacedOnSpot + places.filter(({ side }) => side === 'spot').length,
-});
-
-/** The side of the next pod, which counts itself. */
-export const sideAfter = ({ pods, onSpot }: SideCounts, percentage: number): Side =>
-  onSpot < spotShareOf(pods + 1, percentage) ? 'spot' : 'on-demand';
-
-export const nextSide = (occupied: Occupied, percentage: number): Side =>
-  sideAfter(countsOf(occupied), percentage);
-
-/** The lowest free place of a side. */
-export const firstFree = (places: readonly SpotPlace[], side: Side): SpotPlace => {
-  const taken = new Set(places.map(formatPlace));
-  let index = 0;
-  while (taken.has(formatPlace({ side, index }))) index++;
-  return { side, index };
-};
-
 /** The place that an object's annotation says; undefined without one, or for one that makes no sense. */
 export const placeOf = ({ metadata }: Pick<KubeObject, 'metadata'>): SpotPlace | undefined => {
   const text = valueAt(metadata.annotations, SPOT_PLACE) ?? '';

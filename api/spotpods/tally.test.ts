@@ -1,8 +1,23 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { occupiedOf } from './occupied.ts';
-import { firstFree, nextSide, type SpotPlace } from './split.ts';
+import { formatPlace, type Occupied, type Side, type SpotPlace, spotShareOf } from './split.ts';
 import { Tally } from './tally.ts';
+
+/** The side of the next pod, counted anew. */
+const nextSide = ({ places, unplacedOnSpot, unplacedElsewhere }: Occupied, percentage: number): Side => {
+  const onSpot = unplacedOnSpot + places.filter(({ side }) => side === 'spot').length;
+  const pods = places.length + unplacedOnSpot + unplacedElsewhere + 1;
+  return onSpot < spotShareOf(pods, percentage) ? 'spot' : 'on-demand';
+};
+
+/** The lowest free place of a side, looked for anew. */
+const firstFree = (places: readonly SpotPlace[], side: Side): SpotPlace => {
+  const taken = new Set(places.map(formatPlace));
+  let index = 0;
+  while (taken.has(formatPlace({ side, index }))) index++;
+  return { side, index };
+};
 
 const anySide = fc.constantFrom('spot' as const, 'on-demand' as const);
 const anyPlace: fc.Arbitrary<SpotPlace> = fc.record({ side: anySide, index: fc.nat(30) });

@@ -1,4 +1,4 @@
-import { countsOf, formatPlace, type Occupied, type Side, type SpotPlace, sideAfter } from './split.ts';
+import { formatPlace, type Occupied, type Side, type SpotPlace, spotShareOf } from './split.ts';
 
 /** The places of a workload's pods while more are given, counted once for all pods that come together. */
 export class Tally {
@@ -8,16 +8,15 @@ export class Tally {
   /** Below these, by side, no place is free. */
   readonly #from: Record<Side, number> = { spot: 0, 'on-demand': 0 };
 
-  constructor(occupied: Occupied) {
-    const { pods, onSpot } = countsOf(occupied);
-    this.#taken = new Set(occupied.places.map(formatPlace));
-    this.#pods = pods;
-    this.#onSpot = onSpot;
+  constructor({ places, unplacedOnSpot, unplacedElsewhere }: Occupied) {
+    this.#taken = new Set(places.map(formatPlace));
+    this.#pods = places.length + unplacedOnSpot + unplacedElsewhere;
+    this.#onSpot = unplacedOnSpot + places.filter(({ side }) => side === 'spot').length;
   }
 
   /** The side of the next pod, which counts itself. */
   nextSide(percentage: number): Side {
-    return sideAfter({ pods: this.#pods, onSpot: this.#onSpot }, percentage);
+    return this.#onSpot < spotShareOf(this.#pods + 1, percentage) ? 'spot' : 'on-demand';
   }
 
   /** Takes the lowest free place of a side. */
