@@ -1,7 +1,7 @@
 import type { Node } from '../api/objects.ts';
 import { NODES } from '../api/resources.ts';
 import type { KubeClient } from '../kube/client/client.ts';
-import { usersGuard } from '../kube/undo/nodemarks.ts';
+import { tellingUsersGuard } from '../kube/undo/nodemarks.ts';
 import { updateIfThere } from '../kube/update.ts';
 import { FIELD_MANAGER } from './rebalanceplan/create/unavailable.ts';
 
@@ -13,7 +13,7 @@ export const readNode = (
   { client, signal }: { readonly client: Pick<KubeClient, 'get' | 'patch'>; readonly signal: AbortSignal },
   name: string,
 ): Promise<Node | undefined> =>
-  updateIfThere({ client, resource: NODES, ref: { name }, fieldManager: FIELD_MANAGER, signal }, (node) => {
-    const annotations = usersGuard(node);
-    return Object.keys(annotations).length > 0 ? { metadata: { annotations } } : undefined;
-  });
+  updateIfThere(
+    { client, resource: NODES, ref: { name }, fieldManager: FIELD_MANAGER, signal },
+    tellingUsersGuard,
+  );

@@ -10,7 +10,7 @@ import { isTrue } from '../../api/records/condition.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import { NODES } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
-import { usersGuard, withoutRoomGuard } from '../../kube/undo/nodemarks.ts';
+import { tellingUsersGuard, withoutRoomGuard } from '../../kube/undo/nodemarks.ts';
 import { updateIfThere } from '../../kube/update.ts';
 
 /**
@@ -74,10 +74,7 @@ export const applyGuard = async (
   const o = { client, resource: NODES, ref: { name: step.node }, fieldManager: FIELD_MANAGER, signal };
   await updateIfThere(o, (node) => {
     if (isOfPlan(node)) return undefined;
-    if (step.kind === 'look') {
-      const annotations = usersGuard(node);
-      return Object.keys(annotations).length > 0 ? { metadata: { annotations } } : undefined;
-    }
+    if (step.kind === 'look') return tellingUsersGuard(node);
     if (step.kind === 'free')
       return isGuarded(node) ? { metadata: { annotations: withoutRoomGuard(node) } } : undefined;
     if (isGoing(node) || annotationOf(node, KARPENTER_DO_NOT_DISRUPT) !== undefined) return undefined;

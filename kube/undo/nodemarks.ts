@@ -115,3 +115,11 @@ export const usersGuard = (node: Node): Texts => {
     ...(isShared(LOCKED_BY) && annotationOf(node, LOCK_KEEPS) !== 'true' && { [LOCK_KEEPS]: 'true' }),
   };
 };
+
+/** The patch that tells of it; undefined where there is nothing to tell. */
+export const tellingUsersGuard = (
+  node: Node,
+): { readonly metadata: { readonly annotations: Texts } } | undefined => {
+  const annotations = usersGuard(node);
+  return Object.keys(annotations).length > 0 ? { metadata: { annotations } } : undefined;
+};

@@ -15,7 +15,13 @@ import { taintsWithout } from '../../../api/nodes.ts';
 import type { KubeObject, Node, Taint } from '../../../api/objects.ts';
 import { valueAt } from '../../../api/records/valueat.ts';
 import { NODES } from '../../../api/resources.ts';
-import { beforeCordon, usersGuard, withoutCordon, withoutLock } from '../../../kube/undo/nodemarks.ts';
+import {
+  beforeCordon,
+  tellingUsersGuard,
+  usersGuard,
+  withoutCordon,
+  withoutLock,
+} from '../../../kube/undo/nodemarks.ts';
 import { updateIfThere } from '../../../kube/update.ts';
 import { FIELD_MANAGER } from '../create/unavailable.ts';
 import { CORDONED_BEFORE, DRAIN_FAILED, LOCK_KEEPS, LOCKED_BY } from '../state/labels.ts';
@@ -89,8 +95,8 @@ const withEvictedTaint = (node: Node): readonly Taint[] => [...taintsWithout(nod
 /** A user's do-not-disrupt beside the lock's is told instead, and the next pass decides with it. */
 export const cordonNode = (w: Writer, plan: RebalancePlan, step: StepOf<'cordon'>): Promise<void> =>
   updateNode(w, step.node, (node) => {
-    const users = usersGuard(node);
-    if (Object.keys(users).length > 0) return { metadata: { annotations: users } };
+    const told = tellingUsersGuard(node);
+    if (told) return told;
     const reason = plan.spec.drainReason ?? DRAINING_REBALANCING;
     return {
       metadata: { labels: { [DRAINING]: reason }, annotations: cordonMarks(plan, node) },
