@@ -1,5 +1,5 @@
 import type { Counter, Gauge, Registry } from 'prom-client';
-import { counter, gauge, histogram } from '../../kube/component/metrics.ts';
+import { atScrape, counter, gauge, histogram } from '../../kube/component/metrics.ts';
 import { OUTCOMES, Scoreboard, summaryOf } from './score.ts';
 
 export interface PredictionMetrics {
@@ -82,12 +82,12 @@ export const measuredScoreboard = (registry: Registry): Scoreboard => {
     lead: (model, seconds) => leads.observe({ model }, seconds),
   });
   const scored = (metric: Gauge, of: keyof ReturnType<typeof summaryOf>): void => {
-    (metric as unknown as { collect: () => void }).collect = () => {
+    atScrape(metric, () => {
       for (const [model, score] of board.scores()) {
         const value = summaryOf(score)[of];
         if (value !== undefined) metric.set({ model }, value);
       }
-    };
+    });
   };
   const precision = gauge(
     registry,

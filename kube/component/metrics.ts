@@ -77,6 +77,11 @@ export const observeQueue = (registry: Registry, name: string): QueueObserver =>
   };
 };
 
+/** Has a gauge set anew at each scrape; there is one such reading a gauge, the last. */
+export const atScrape = (series: Gauge, read: () => void): void => {
+  (series as unknown as { collect: () => void }).collect = read;
+};
+
 /** The two gauges that are read from the queue at each scrape. */
 export const observeUnfinished = (registry: Registry, name: string, queue: WorkQueue): void => {
   const labelNames = ['name', 'controller'];
@@ -86,9 +91,9 @@ export const observeUnfinished = (registry: Registry, name: string, queue: WorkQ
     series.readers ??= new Map();
     series.readers.set(name, () => series.set(labels, read([...queue.unfinished()])));
     const { readers } = series;
-    (series as unknown as { collect: () => void }).collect = () => {
+    atScrape(series, () => {
       for (const update of readers.values()) update();
-    };
+    });
   };
   scraped('workqueue_unfinished_work_seconds', 'Seconds of work in progress, summed over keys', (all) =>
     all.reduce((a, b) => a + b, 0),

@@ -1,5 +1,5 @@
 import type { Counter, Registry } from 'prom-client';
-import { counter, gauge } from '../../../kube/component/metrics.ts';
+import { atScrape, counter, gauge } from '../../../kube/component/metrics.ts';
 import type { PlacementScores } from './scores.ts';
 
 /** Questions to EC2 by what became of them. */
@@ -24,17 +24,16 @@ export const registerScores = (
     'Spot placement score that EC2 gives a family of instance types in a zone, 1 to 10; low is scarce',
     ['family', 'zone'],
   );
-  (score as unknown as { collect: () => void }).collect = () => {
+  atScrape(score, () => {
     score.reset();
-    for (const each of isOn() ? scores.current(now()) : [])
-      score.set({ family: each.family, zone: each.zone }, each.score);
-  };
+    for (const { family, zone, score: value } of isOn() ? scores.current(now()) : [])
+      score.set({ family, zone }, value);
+  });
   const configurations = gauge(
     registry,
     'kentroller_spot_placement_configurations',
     'Configurations of spot placement scores that this cluster asked for within a day, of the few that the account may',
     [],
   );
-  (configurations as unknown as { collect: () => void }).collect = () =>
-    configurations.set(scores.configurations(now()).length);
+  atScrape(configurations, () => configurations.set(scores.configurations(now()).length));
 };
