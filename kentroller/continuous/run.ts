@@ -54,6 +54,15 @@ const settledNames = (
     now,
   );
 
+type Names = readonly string[];
+
+/** The names that are in both lists; a list that is left out holds all. */
+const inBoth = (some: Names | undefined, others: Names | undefined): Names | undefined => {
+  if (!some || !others) return some ?? others;
+  const wanted = new Set(others);
+  return some.filter((name) => wanted.has(name));
+};
+
 /** Runs one cycle. Returns what it did, or the reason why it did nothing, in a few words. */
 export const runCycle = async (o: ContinuousOptions): Promise<string> => {
   const { caches, client, signal } = o;
@@ -77,10 +86,10 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
   if (!policies.known) return policies.message;
   const scoped = scopedNames(policies, caches.nodes.list());
   if (scoped?.length === 0) return 'scoped mode is on, and no node is of it';
-  const free = scoped && empty ? empty.filter((name) => scoped.includes(name)) : (scoped ?? empty);
+  const free = inBoth(empty, scoped);
   if (free?.length === 0) return 'no node of scoped mode is empty';
   const settled = cooldownMs > 0 ? settledNames(o, now, cooldownMs) : undefined;
-  const names = free && settled ? free.filter((name) => settled.includes(name)) : (free ?? settled);
+  const names = inBoth(free, settled);
   if (names?.length === 0) return 'every node has pods that were moved a short time ago';
   const catalogue = await o.catalogue();
   const gap = settings.mode === 'full' ? o.priceGap?.() : undefined;
