@@ -3,13 +3,13 @@ import type { Node } from '../../api/objects.ts';
 import {
   type Catalogue,
   type InstanceType,
+  instanceFamily,
   mapOfferings,
   type Offering,
 } from '../../planner/model/catalogue.ts';
 import { zoneIdsOf } from '../../planner/model/offers/zoneids.ts';
 import type { Policies } from '../policies/settings.ts';
 import { refusalsLeft } from '../rebalanceplan/create/unavailable.ts';
-import { familyOf } from '../spotprediction/placement/scores.ts';
 import { availabilityCheck } from './availability.ts';
 
 /** What a record says for as long as it counts, though the offering may be tried again: without its end. */
@@ -42,7 +42,7 @@ const withReliability = (
   if (records.length === 0 && o.scarce.size === 0) return catalogue;
   const isReliable = availabilityCheck(records, zoneIdsOf(catalogue, o.nodes), o.now);
   const isScarce = (offering: Offering, type: InstanceType): boolean =>
-    offering.capacityType === 'spot' && o.scarce.has(`${familyOf(type.name)}/${offering.zone}`);
+    offering.capacityType === 'spot' && o.scarce.has(`${instanceFamily(type.name)}/${offering.zone}`);
   return mapOfferings(catalogue, (offering, type) =>
     isReliable({ ...offering, instanceType: type.name }) && !isScarce(offering, type)
       ? offering

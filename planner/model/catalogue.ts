@@ -129,6 +129,9 @@ const KWOK_OVERHEAD: Amounts = {
   other: {},
 };
 
+/** The family of an instance type, such as m5 of m5.large: what its name says before the size. */
+export const instanceFamily = (instanceType: string): string => instanceType.split('.', 1)[0] ?? instanceType;
+
 const DEFAULT_PODS = '110';
 
 type Json = Record<string, unknown>;

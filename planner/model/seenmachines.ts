@@ -1,7 +1,7 @@
 import type { ResourceList } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
 import { valueAt } from '../../api/records/valueat.ts';
-import { type Amounts, amountOf, type Catalogue, type InstanceType } from './catalogue.ts';
+import { type Amounts, amountOf, type Catalogue, type InstanceType, instanceFamily } from './catalogue.ts';
 import { isAbsentByName } from './machinelabels.ts';
 
 /** A machine that stands in the cluster. */
@@ -25,9 +25,6 @@ interface Seen {
   readonly type: InstanceType;
   readonly amounts: Map<string, number>;
 }
-
-/** The family of a type: what its name says before the size. */
-const familyOf = (name: string): string => name.split('.')[0] ?? name;
 
 const LISTED: ReadonlySet<string> = new Set(['cpu', 'memory', 'pods', 'ephemeral-storage']);
 
@@ -82,7 +79,7 @@ export class SeenMachines {
 
   #addLimit(type: string, driver: string, limit: number): void {
     this.#drivers.add(driver);
-    for (const id of [type, `${familyOf(type)}.`, '']) {
+    for (const id of [type, `${instanceFamily(type)}.`, '']) {
       const limits = this.#limits.get(id) ?? new Map<string, number>();
       this.#limits.set(id, limits);
       limits.set(driver, Math.min(limit, limits.get(driver) ?? limit));
@@ -129,7 +126,7 @@ export class SeenMachines {
 
   #attachLimits(name: string): Readonly<Record<string, number>> | undefined {
     if (this.#drivers.size === 0) return undefined;
-    const ids = [name, `${familyOf(name)}.`, ''];
+    const ids = [name, `${instanceFamily(name)}.`, ''];
     return Object.fromEntries(
       [...this.#drivers].flatMap((driver) => {
         for (const id of ids) {
@@ -143,10 +140,10 @@ export class SeenMachines {
 
   /** The machine of another size that tells most: of the family before others, of the NodeClass, nearest in memory. */
   #nearest(type: InstanceType, nodeClass: string): Seen | undefined {
-    const family = familyOf(type.name);
+    const family = instanceFamily(type.name);
     const ofClass = [...(this.#ofClass.get(nodeClass)?.values() ?? [])];
     const all = [...this.#ofClass.values()].flatMap((seen) => [...seen.values()]);
-    const isFamily = (seen: Seen): boolean => familyOf(seen.type.name) === family;
+    const isFamily = (seen: Seen): boolean => instanceFamily(seen.type.name) === family;
     const pool =
       [ofClass.filter(isFamily), all.filter(isFamily), ofClass].find((list) => list.length > 0) ?? [];
     return pool.reduce<Seen | undefined>((best, seen) => {

@@ -1,5 +1,5 @@
 import type { Commitment } from '../../../planner/model/billing.ts';
-import type { Catalogue } from '../../../planner/model/catalogue.ts';
+import { type Catalogue, instanceFamily } from '../../../planner/model/catalogue.ts';
 import type { OwnedCommitments, ReservedInstances, SavingsPlan } from './owned.ts';
 
 /** Families whose Reserved Instances cover one size alone (AWS, "How Reserved Instance discounts are applied"). */
@@ -22,7 +22,6 @@ export const unitsOfSize = (size: string): number | undefined => {
   return times === undefined ? undefined : XLARGE * (times === '' ? 1 : Number(times));
 };
 
-const familyOf = (instanceType: string): string => instanceType.split('.')[0] ?? '';
 const sizeOf = (instanceType: string): string => instanceType.split('.')[1] ?? '';
 
 /** A commitment, and what a machine in a zone would use of it; undefined where it does not cover that machine. */
@@ -34,9 +33,9 @@ interface Cover {
 const reservedKey = ({ instanceType, zone }: ReservedInstances): string => {
   const isFlexible =
     zone === undefined &&
-    !ONE_SIZE.test(familyOf(instanceType)) &&
+    !ONE_SIZE.test(instanceFamily(instanceType)) &&
     unitsOfSize(sizeOf(instanceType)) !== undefined;
-  return isFlexible ? familyOf(instanceType) : `${instanceType}/${zone ?? ''}`;
+  return isFlexible ? instanceFamily(instanceType) : `${instanceType}/${zone ?? ''}`;
 };
 
 const coverOfReserved = (key: string, all: readonly ReservedInstances[]): Cover => {
@@ -49,7 +48,7 @@ const coverOfReserved = (key: string, all: readonly ReservedInstances[]): Cover 
     );
     return {
       commitment: { unit: 'instances', amount },
-      uses: (type) => (familyOf(type) === instanceType ? unitsOfSize(sizeOf(type)) : undefined),
+      uses: (type) => (instanceFamily(type) === instanceType ? unitsOfSize(sizeOf(type)) : undefined),
     };
   }
   return {

@@ -1,8 +1,7 @@
 import { LEAST_TYPES } from '../../../cloud/aws/placementscores/unread.ts';
-import type { Catalogue } from '../../../planner/model/catalogue.ts';
+import { type Catalogue, instanceFamily } from '../../../planner/model/catalogue.ts';
 import { offeringOf } from '../memory.ts';
 import type { WatchedNode } from '../source.ts';
-import { familyOf } from './scores.ts';
 
 /** A family is what EC2 is asked for: its sizes share hosts, and one type alone has no score that says anything. */
 
@@ -12,7 +11,7 @@ export const familiesInUse = (nodes: readonly WatchedNode[]): readonly string[] 
   for (const { node } of nodes) {
     const offering = offeringOf(node);
     if (!offering) continue;
-    const family = familyOf(offering.instanceType);
+    const family = instanceFamily(offering.instanceType);
     counts.set(family, (counts.get(family) ?? 0) + 1);
   }
   return [...counts].toSorted(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)).map(([family]) => family);
@@ -28,5 +27,5 @@ export const typesByFamily = ({ instanceTypes }: Catalogue): ReadonlyMap<string,
     )
     .map(({ name }) => name)
     .toSorted();
-  return new Map([...Map.groupBy(sold, familyOf)].filter(([, types]) => types.length >= LEAST_TYPES));
+  return new Map([...Map.groupBy(sold, instanceFamily)].filter(([, types]) => types.length >= LEAST_TYPES));
 };

@@ -1,3 +1,5 @@
+import { instanceFamily } from '../../../planner/model/catalogue.ts';
+
 /** Spot placement scores by family and zone, with what was asked for them, in memory of fixed size. */
 
 /** Time for which AWS lets the same configuration be asked for again, and for which one counts to its limit. */
@@ -8,9 +10,6 @@ export const SCORE_MS = 60 * 60_000;
 export const MOST_FAMILIES = 50;
 /** Scores from 1 to this one are low: spot of this family is hard to get. */
 export const LOW_SCORE = 3;
-
-/** The family of an instance type, such as m5 of m5.large. */
-export const familyOf = (instanceType: string): string => instanceType.split('.', 1)[0] ?? instanceType;
 
 export type ScoresByZone = readonly (readonly [zone: string, score: number])[];
 
@@ -76,7 +75,7 @@ export class PlacementScores {
   /** The score of an offering, 'type/zone'; undefined where nobody knows it now. */
   scoreOf(offering: string, now: number): number | undefined {
     const [type = '', zone] = offering.split('/');
-    const { readAt, scores = [] } = this.#configurations.get(familyOf(type)) ?? {};
+    const { readAt, scores = [] } = this.#configurations.get(instanceFamily(type)) ?? {};
     if (readAt === undefined || now - readAt >= SCORE_MS) return undefined;
     return scores.find(([each]) => each === zone)?.[1];
   }
