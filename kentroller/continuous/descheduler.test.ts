@@ -1,15 +1,11 @@
-import { Registry } from 'prom-client';
 import t from 'tap';
 import { createLogger } from '../../kube/component/log.ts';
-import { rebalance } from '../../planner/rebalance.ts';
-import { machines } from '../../planner/testing/smallworld.ts';
 import { runCycle as evict } from '../evictor/cycle.ts';
 import { evictorSettings } from '../evictor/settings.ts';
-import type { PlanSearchOptions } from '../plansearch.ts';
 import { policiesNow } from '../policies/settings.ts';
-import { countRefusals, verified } from '../rebalanceplanclaim/verified.ts';
 import { PLUGINS } from '../testing/cycles/descheduler.ts';
-import { CycleWorld, cachesOf, clientOf, MINUTE, type Scheduling } from '../testing/cycles/world.ts';
+import { searchIn } from '../testing/cycles/search.ts';
+import { CycleWorld, MINUTE, type Scheduling } from '../testing/cycles/world.ts';
 import { runCycle } from './run.ts';
 import type { ContinuousSettings } from './settings.ts';
 
@@ -20,7 +16,6 @@ import type { ContinuousSettings } from './settings.ts';
 
 const HOUR_MS = 60 * MINUTE;
 const log = createLogger({ component: 'descheduler-test', level: 'silent' });
-const { signal } = new AbortController();
 
 /** The defaults, but for the cooldown. */
 const SETTINGS: ContinuousSettings = {
@@ -50,19 +45,7 @@ type Maker = (typeof MAKERS)[number] | 'both';
 
 const hour = async (seed: number, maker: Maker, beside: Beside): Promise<CycleWorld> => {
   const world = new CycleWorld(seed, { spreads: true, ...beside.scheduling });
-  const planning: PlanSearchOptions['planning'] = async ({ timeBudgetMs: _, ...request }) =>
-    rebalance({ ...request, rounds: 8 });
-  const options: PlanSearchOptions = {
-    client: clientOf(world),
-    caches: cachesOf(world),
-    catalogue: async () => machines,
-    planning: verified(planning, { source: 'continuous', refusals: countRefusals(new Registry()), log }),
-    timeBudgetMs: () => 1_000,
-    surgeByDefault: false,
-    recorder: { event: () => {}, flush: async () => {} },
-    clock: { now: () => world.now },
-    signal,
-  };
+  const options = searchIn(world, { source: 'continuous', rounds: 8 });
   const continuous = {
     ...options,
     settings: () => ({ ...SETTINGS, podMoveCooldownMs: beside.podMoveCooldownMs ?? HOUR_MS }),

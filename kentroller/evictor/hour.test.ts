@@ -1,34 +1,15 @@
-import { Registry } from 'prom-client';
 import t from 'tap';
-import { createLogger } from '../../kube/component/log.ts';
-import { rebalance } from '../../planner/rebalance.ts';
-import { machines } from '../../planner/testing/smallworld.ts';
-import type { PlanSearchOptions } from '../plansearch.ts';
-import { countRefusals, verified } from '../rebalanceplanclaim/verified.ts';
-import { CPU, CycleWorld, cachesOf, clientOf, NODES, ROOM } from '../testing/cycles/world.ts';
+import { searchIn } from '../testing/cycles/search.ts';
+import { CPU, CycleWorld, NODES, ROOM } from '../testing/cycles/world.ts';
 import { runCycle } from './cycle.ts';
 import { evictorSettings } from './settings.ts';
 
 /** An hour of virtual time, a cycle a minute, beside a scheduler that spreads and a Karpenter that buys and empties. */
 
-const log = createLogger({ component: 'hour-test', level: 'silent' });
-
 const hour = async (seed: number, cooldown: string, chunks = 0): Promise<CycleWorld> => {
   const world = new CycleWorld(seed);
   world.chunks = chunks;
-  const planning: PlanSearchOptions['planning'] = async ({ timeBudgetMs: _, ...request }) =>
-    rebalance({ ...request, rounds: 20 });
-  const options: PlanSearchOptions = {
-    client: clientOf(world),
-    caches: cachesOf(world),
-    catalogue: async () => machines,
-    planning: verified(planning, { source: 'evictor', refusals: countRefusals(new Registry()), log }),
-    timeBudgetMs: () => 1_000,
-    surgeByDefault: false,
-    recorder: { event: () => {}, flush: async () => {} },
-    clock: { now: () => world.now },
-    signal: new AbortController().signal,
-  };
+  const options = searchIn(world, { source: 'evictor', rounds: 20 });
   const settings = evictorSettings(undefined, { evictor: { enabled: true, podEvictionCooldown: cooldown } });
   for (let minute = 0; minute < 60; minute++) {
     world.pass();
