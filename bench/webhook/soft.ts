@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { parse, parseAllDocuments } from 'yaml';
+import { parseAllDocuments } from 'yaml';
 import { SOFT_PINS_POLICY } from '../../api/labels.ts';
 import type { OwnerReference, Pod } from '../../api/objects.ts';
 import { PODS } from '../../api/resources.ts';
+import { applySoftPinsKind } from '../../e2e/kentroller/softpinskind.ts';
 import { SOFT_PINS } from '../../kentroller/softpins/kind.ts';
 import { steeringOf } from '../../kentroller/softpins/steering.ts';
 import { until } from '../../kube/testing/until.ts';
@@ -16,7 +17,6 @@ import type { Scene } from './scene.ts';
 
 /** The admission policy of soft pins beside the webhook: what each adds to the creation of a pod. */
 
-const CRD = new URL('../../manifests/components/soft-pins/crd.yaml', import.meta.url);
 const POLICY = new URL('../../manifests/components/soft-pins/policy.yaml', import.meta.url);
 const ADMISSION = '/apis/admissionregistration.k8s.io/v1';
 const DURATION = 'apiserver_admission_controller_admission_duration_seconds';
@@ -148,9 +148,7 @@ export const softRows = async (
 ): Promise<readonly Row[]> => {
   const { bed, sides } = scene;
   const [none, , ours] = sides;
-  const body = parse(readFileSync(CRD, 'utf8')) as Manifest;
-  const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${body.metadata.name}`;
-  await bed.client.request('PATCH', path, { ...APPLY, body });
+  await applySoftPinsKind(bed.client);
   await until(
     'the kind is served',
     () =>
