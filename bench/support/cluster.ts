@@ -1,4 +1,4 @@
-import type { ConfigMap, Node, OwnerReference, Pod } from '../../api/objects.ts';
+import type { ConfigMap, Node, OwnerReference, Pod, Taint } from '../../api/objects.ts';
 import { CONFIG_MAPS, NODES, PODS } from '../../api/resources.ts';
 import { createCache } from '../../kube/cache/cache.ts';
 import { POD_INDEXES } from '../../kube/cache/trim.ts';
@@ -7,6 +7,11 @@ import { createLogger } from '../../kube/component/log.ts';
 import { until } from '../../kube/testing/until.ts';
 
 const AT_ONCE = 64;
+
+/** The scheduler of pods that no scheduler of the ground is to look at. */
+const NOBODY = 'nobody';
+/** Schedulers whose pods are ours to place in a benchmark. */
+export const SCHEDULERS = `default-scheduler,${NOBODY}`;
 
 /** Does the work for every item, `limit` at a time. */
 export const forEach = async <T>(
@@ -49,11 +54,16 @@ const readyNode = (name: string, labels: Readonly<Record<string, string>>, pods:
 export const makeNodes = async (
   client: KubeClient,
   names: readonly string[],
-  o: { readonly labels?: Readonly<Record<string, string>>; readonly pods?: number } = {},
+  o: {
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly pods?: number;
+    readonly taints?: readonly Taint[];
+  } = {},
 ): Promise<void> =>
   forEach(names, async (name) => {
+    const { taints = [] } = o;
     const made = await client.create(NODES, readyNode(name, o.labels ?? {}, o.pods ?? 110));
-    if (made.spec?.taints) await client.patch(NODES, { name }, { spec: { taints: [] } });
+    if (made.spec?.taints || taints.length > 0) await client.patch(NODES, { name }, { spec: { taints } });
   });
 
 export const dropNodes = (client: KubeClient, names: readonly string[]): Promise<void> =>
@@ -87,7 +97,7 @@ export const podOf = (o: {
       ...(o.owner ? { ownerReferences: [o.owner] } : {}),
     },
     spec: {
-      schedulerName: o.scheduler ?? 'nobody',
+      schedulerName: o.scheduler ?? NOBODY,
       terminationGracePeriodSeconds: 0,
       ...(o.selector ? { nodeSelector: o.selector } : {}),
       containers: [CONTAINER],

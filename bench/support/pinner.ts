@@ -3,6 +3,7 @@ import type { Intent } from '../../api/pinning.ts';
 import type { Autoscaler } from '../../e2e/pinner/fakeautoscaler.ts';
 import type { Bed } from './bed.ts';
 import { Child } from './child.ts';
+import { SCHEDULERS } from './cluster.ts';
 import { freePort } from './port.ts';
 
 /** Limits far above what is measured, so that neither side waits for its own throttle. */
@@ -29,6 +30,7 @@ export const startPinner = async (bed: Bed, namespace: string): Promise<Pinner> 
     KUBECONFIG: ground.kubeconfig,
     POD_NAMESPACE: namespace,
     POD_NAME: 'bench',
+    SCHEDULER_NAMES: SCHEDULERS,
     HOST: host,
     PORT: String(port),
     PEER_HOST: '127.0.0.1',

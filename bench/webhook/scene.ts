@@ -1,9 +1,10 @@
 import type { OwnerReference, Pod } from '../../api/objects.ts';
+import { reservationOf } from '../../api/reservation.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
 import { until } from '../../kube/testing/until.ts';
 import type { Bed } from '../support/bed.ts';
 import { Child } from '../support/child.ts';
-import { dropPods, makeNodes, makeOwner, namesOf, podOf } from '../support/cluster.ts';
+import { dropPods, makeNodes, makeOwner, namesOf, podOf, SCHEDULERS } from '../support/cluster.ts';
 import { type Pinner, placesIntent, startPinner, UNTHROTTLED } from '../support/pinner.ts';
 import { freePort } from '../support/port.ts';
 import { configure } from './configuration.ts';
@@ -60,6 +61,7 @@ const startWebhook = (bed: Bed, namespace: string, port: number) => {
     KUBECONFIG: bed.ground.kubeconfig,
     POD_NAMESPACE: namespace,
     POD_NAME: 'bench',
+    SCHEDULER_NAMES: SCHEDULERS,
     HOST: bed.host,
     PORT: String(port),
     HEALTH_PORT: '0',
@@ -108,7 +110,8 @@ export const openScene = async (bed: Bed): Promise<Scene> => {
   const other = await sideOf(bed, 'echo', ECHO);
   const ours = await sideOf(bed, 'ours', OURS);
   const nodes = namesOf('bench-webhook', NODES);
-  await makeNodes(client, nodes, { pods: ROOM });
+  // A plan has its nodes to itself: pods of an open node are held first, and bound later.
+  await makeNodes(client, nodes, { pods: ROOM, taints: [reservationOf('claim')] });
   for (const name of ['castai-pod-pinner-webhook-ca', 'castai-pod-pinner-webhook-cert'])
     await client.create(SECRETS, { metadata: { name, namespace }, type: 'Opaque' });
   await makePlan(bed, ours.side.namespace, ours.owners);
