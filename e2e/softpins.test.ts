@@ -14,7 +14,7 @@ import { install } from './ground/install.ts';
 import { claimEnded, claimRebalance, planOf, planReaches } from './support/claim.ts';
 import { killAll } from './support/killall.ts';
 import { outcomeOf } from './support/outcome.ts';
-import { withSettings } from './support/settings.ts';
+import { FEATURES, withFeatures, withSettings } from './support/settings.ts';
 import { onStage, type Stage } from './support/stage.ts';
 import { applyStatefulSet, podsRunning } from './support/workload.ts';
 
@@ -170,17 +170,16 @@ t.test('what a crash leaves steers pods until its plan is deleted, and then goes
 
 t.test('soft pins are turned on and off while kentroller runs', (t) =>
   fragmented(t, 'switched', async ({ client, ground, name }) => {
-    const features = { name: 'castai-kentroller-dynamic-config', namespace: INSTALL_NAMESPACE };
     await ground.kubectl(['apply', '--server-side', ...FILES]);
-    try {
-      await client.create(CONFIG_MAPS, { metadata: features, data: { 'softPins.enabled': 'true' } });
+    const on = { 'softPins.enabled': 'true' };
+    const act = async (): Promise<void> => {
       await claimRebalance(client, { name, pool: name });
       const { metadata } = await planOf(client, name);
       await until('the plan has soft pins', async () => (await softPinsOf(client)).length > 0, {
         timeoutMs: 180_000,
         everyMs: 50,
       });
-      await client.patch(CONFIG_MAPS, features, { data: { 'softPins.enabled': 'false' } });
+      await client.patch(CONFIG_MAPS, FEATURES, { data: { 'softPins.enabled': 'false' } });
       await until('they are taken back', async () => (await softPinsOf(client)).length === 0, {
         timeoutMs: 30_000,
         everyMs: 50,
@@ -190,8 +189,10 @@ t.test('soft pins are turned on and off while kentroller runs', (t) =>
       const pods = await podsRunning(client, name, ALL, 60_000);
       const outcome = outcomeOf(plan, pods, (await client.list(NODE_CLAIMS)).items);
       t.comment(`${outcome.placed} of ${outcome.planned} pods where the plan put them`);
+    };
+    try {
+      await withFeatures(client, on, act);
     } finally {
-      await client.delete(CONFIG_MAPS, features).catch(() => {});
       await ground.kubectl(['delete', '--ignore-not-found', ...FILES]);
     }
   }),

@@ -2,14 +2,14 @@ import t from 'tap';
 import { parse } from 'yaml';
 import { INSTALL_NAMESPACE, PREDICTED_INTERRUPTION } from '../api/labels.ts';
 import { CONFIG_MAPS, NODE_CLAIMS, NODES } from '../api/resources.ts';
-import { getOrUndefined, ignoreNotFound } from '../kube/ignore.ts';
+import { getOrUndefined } from '../kube/ignore.ts';
 import { until } from '../kube/testing/until.ts';
 import { controlOf } from './support/components.ts';
+import { FEATURES, withFeatures } from './support/settings.ts';
 import { onStage } from './support/stage.ts';
 
 /** EC2's spot placement scores in a kentroller as it is installed, by AWS's own SDK: seed 003, spot interruption prediction. */
 
-const FEATURES = { name: 'castai-kentroller-dynamic-config', namespace: INSTALL_NAMESPACE };
 const SAID = { name: 'castai-kentroller-spot-prediction', namespace: INSTALL_NAMESPACE };
 const SOON = { timeoutMs: 180_000, everyMs: 500 };
 const ON = {
@@ -25,7 +25,6 @@ t.test('scores are read, a missing right is told, and the lowest of all moves no
     t.teardown(async () => {
       await control.clearFaults();
       await control.setPlacementScores({});
-      await client.delete(CONFIG_MAPS, FEATURES).catch(ignoreNotFound);
     });
     const conditionIs = (what: string, pattern: RegExp) =>
       until(
@@ -46,32 +45,34 @@ t.test('scores are read, a missing right is told, and the lowest of all moves no
     const { answered: before } = await control.setPlacementScores({ given });
     await control.setFaults({ refuse: [{ action: 'GetSpotPlacementScores', reason: 'denied' }] });
 
-    await client.create(CONFIG_MAPS, { metadata: FEATURES, data: ON });
-    await conditionIs('that nobody is asked', /NotConfigured/);
-    await client.patch(CONFIG_MAPS, FEATURES, { data: SCORED });
-    await conditionIs('which right is missing', /ec2:GetSpotPlacementScores is missing/);
-    await control.clearFaults();
-    // Whoever adds the right turns it off and on, or waits for ten minutes.
-    await client.patch(CONFIG_MAPS, FEATURES, {
-      data: { 'spotInterruptionPrediction.enabled': 'false' },
-    });
-    await until(
-      'nothing is said any more',
-      async () =>
-        (await client.get(CONFIG_MAPS, SAID)).data?.outcome === 'spot interruption prediction is not enabled',
-      SOON,
-    );
-    await client.patch(CONFIG_MAPS, FEATURES, { data: SCORED });
-    await conditionIs('that EC2 scores', /EC2 scores the spot capacity of .* by zone/);
+    await withFeatures(client, ON, async () => {
+      await conditionIs('that nobody is asked', /NotConfigured/);
+      await client.patch(CONFIG_MAPS, FEATURES, { data: SCORED });
+      await conditionIs('which right is missing', /ec2:GetSpotPlacementScores is missing/);
+      await control.clearFaults();
+      // Whoever adds the right turns it off and on, or waits for ten minutes.
+      await client.patch(CONFIG_MAPS, FEATURES, {
+        data: { 'spotInterruptionPrediction.enabled': 'false' },
+      });
+      await until(
+        'nothing is said any more',
+        async () =>
+          (await client.get(CONFIG_MAPS, SAID)).data?.outcome ===
+          'spot interruption prediction is not enabled',
+        SOON,
+      );
+      await client.patch(CONFIG_MAPS, FEATURES, { data: SCORED });
+      await conditionIs('that EC2 scores', /EC2 scores the spot capacity of .* by zone/);
 
-    const { answered, used } = await control.setPlacementScores({ given });
-    t.ok(answered > before, 'by the installed kentroller');
-    t.ok(used >= 1 && used <= 2, `${used} configurations, of the two that there may be`);
-    for (const name of machines) {
-      const { nodeName = '' } = (await client.get(NODE_CLAIMS, { name })).status ?? {};
-      const { labels = {} } = (await client.get(NODES, { name: nodeName })).metadata;
-      t.equal(labels[PREDICTED_INTERRUPTION], undefined, 'no node is at risk');
-    }
-    t.match((await client.get(CONFIG_MAPS, SAID)).data?.outcome, /^0 of \d+ spot nodes are at risk/);
+      const { answered, used } = await control.setPlacementScores({ given });
+      t.ok(answered > before, 'by the installed kentroller');
+      t.ok(used >= 1 && used <= 2, `${used} configurations, of the two that there may be`);
+      for (const name of machines) {
+        const { nodeName = '' } = (await client.get(NODE_CLAIMS, { name })).status ?? {};
+        const { labels = {} } = (await client.get(NODES, { name: nodeName })).metadata;
+        t.equal(labels[PREDICTED_INTERRUPTION], undefined, 'no node is at risk');
+      }
+      t.match((await client.get(CONFIG_MAPS, SAID)).data?.outcome, /^0 of \d+ spot nodes are at risk/);
+    });
   }),
 );

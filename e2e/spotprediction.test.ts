@@ -1,17 +1,17 @@
 import t from 'tap';
 import type { RebalancePlanClaim } from '../api/kinds/rebalanceplanclaim.ts';
-import { INSTALL_NAMESPACE, PREDICTED_INTERRUPTION } from '../api/labels.ts';
-import { CONFIG_MAPS, NODE_CLAIMS, NODES, REBALANCE_PLAN_CLAIMS } from '../api/resources.ts';
-import { getOrUndefined, ignoreNotFound } from '../kube/ignore.ts';
+import { PREDICTED_INTERRUPTION } from '../api/labels.ts';
+import { NODE_CLAIMS, NODES, REBALANCE_PLAN_CLAIMS } from '../api/resources.ts';
+import { getOrUndefined } from '../kube/ignore.ts';
 import { until } from '../kube/testing/until.ts';
 import { claimEnded, planOf } from './support/claim.ts';
 import { controlOf } from './support/components.ts';
 import { outcomeOf } from './support/outcome.ts';
+import { withFeatures } from './support/settings.ts';
 import { onStage } from './support/stage.ts';
 import { witness } from './support/witness.ts';
 import { podsRunning } from './support/workload.ts';
 
-const FEATURES = { name: 'castai-kentroller-dynamic-config', namespace: INSTALL_NAMESPACE };
 const MADE_BY = 'autoscaling.cast.ai/made-by=spot-prediction';
 const SOON = { timeoutMs: 120_000, everyMs: 300 };
 
@@ -24,14 +24,11 @@ t.test(
       async ({ client, ground, name, machines }) => {
         const seen = await witness(client, name);
         t.teardown(() => seen.stop());
-        await client.create(CONFIG_MAPS, {
-          metadata: FEATURES,
-          data: {
-            'spotInterruptionPrediction.enabled': 'true',
-            'spotInterruptionPrediction.pollIntervalSeconds': '2',
-          },
-        });
-        try {
+        const features = {
+          'spotInterruptionPrediction.enabled': 'true',
+          'spotInterruptionPrediction.pollIntervalSeconds': '2',
+        };
+        await withFeatures(client, features, async () => {
           const [first = ''] = machines;
           const { nodeName = '', providerID = '' } =
             (await client.get(NODE_CLAIMS, { name: first })).status ?? {};
@@ -76,9 +73,7 @@ t.test(
             'none on the node at risk',
           );
           t.strictSame([...seen.failed], [], 'no pod was in phase Failed at any time');
-        } finally {
-          await client.delete(CONFIG_MAPS, FEATURES).catch(ignoreNotFound);
-        }
+        });
       },
     ),
 );

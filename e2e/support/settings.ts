@@ -1,3 +1,7 @@
+import { INSTALL_NAMESPACE } from '../../api/labels.ts';
+import { CONFIG_MAPS } from '../../api/resources.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import { ignoreNotFound } from '../../kube/ignore.ts';
 import { pacedSeconds } from '../../kube/testing/pace.ts';
 import { until } from '../../kube/testing/until.ts';
 import type { Ground } from '../ground/ground.ts';
@@ -52,5 +56,22 @@ export const withSettings = async <T>(
     return await act();
   } finally {
     await patch(before);
+  }
+};
+
+/** The ConfigMap of kentroller's features, which it reads live. */
+export const FEATURES = { name: 'castai-kentroller-dynamic-config', namespace: INSTALL_NAMESPACE };
+
+/** Has these features in force during an act, in which they may be patched; the next suite of the cluster finds none. */
+export const withFeatures = async <T>(
+  client: KubeClient,
+  data: Readonly<Record<string, string>>,
+  act: () => Promise<T>,
+): Promise<T> => {
+  await client.create(CONFIG_MAPS, { metadata: FEATURES, data });
+  try {
+    return await act();
+  } finally {
+    await client.delete(CONFIG_MAPS, FEATURES).catch(ignoreNotFound);
   }
 };
