@@ -153,17 +153,15 @@ const search = (
     );
   }
   // 2. Compile.
-  const existingNodes = cluster.facts.map((facts, index) => {
-    return {
-      view: itemAt(cluster.views, index),
-      price: 0,
-      billed: billedOf(facts),
-      podRisk: podRiskOf(typeOf(facts.node), capacityTypeOf(facts.node), request.interruption),
-      isCandidate: false,
-      acceptsPods: acceptsPods(facts) || isStarting(facts),
-      movable: new Set<Pod>(),
-    };
-  });
+  const existingNodes = cluster.facts.map((facts, index) => ({
+    view: itemAt(cluster.views, index),
+    price: 0,
+    billed: billedOf(facts),
+    podRisk: podRiskOf(typeOf(facts.node), capacityTypeOf(facts.node), request.interruption),
+    isCandidate: false,
+    acceptsPods: acceptsPods(facts) || isStarting(facts),
+    movable: new Set<Pod>(),
+  }));
   const coming = underWay.map((view) => {
     return { view, price: 0, isCandidate: false, acceptsPods: true, movable: new Set<Pod>() };
   });
@@ -171,6 +169,7 @@ const search = (
     existingNodes: [...existingNodes, ...coming],
     pending: waiting,
     originals,
+    ...(request.spotFallback && { spotFallback: true }),
     launchOptions: launchOptionsOf(cluster.snapshot.nodePools, cluster.supply, selectedLabelValues(waiting)),
     daemonSets: cluster.snapshot.daemonSets,
     namespaces: cluster.namespaces,

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { NodeClaimToAdd } from '../../api/kinds/rebalanceplan.ts';
-import type { NodePool, PodSpec, Requirement } from '../../api/objects.ts';
+import type { DaemonSet, NodePool, PodSpec, Requirement } from '../../api/objects.ts';
 import { requirementsOfEach } from '../../api/plans.ts';
 import type { Catalogue } from '../model/catalogue.ts';
 import { verifyPlan } from '../plan/verify.ts';
@@ -35,10 +35,11 @@ const poolOf = (
 
 const claimFor = (
   pool: NodePool,
-  o: { spotFallback?: boolean; spec?: Partial<PodSpec> } = {},
+  o: { spotFallback?: boolean; spec?: Partial<PodSpec>; daemonSets?: readonly DaemonSet[] } = {},
 ): NodeClaimToAdd => {
   const snapshot = makeSnapshot([], [makePod('p', { cpu: 3_000, ...(o.spec && { spec: o.spec }) })], {
     nodePools: [pool],
+    daemonSets: o.daemonSets ?? [],
   });
   const { spotFallback = true } = o;
   const { plan } = provision({
@@ -81,6 +82,57 @@ t.test(
     t.notOk(capacityTypes(claimFor(both, { spec })).includes('on-demand'));
   },
 );
+
+/** A preference for nodes with all of these labels. */
+const prefers = (...labels: readonly (readonly [key: string, value: string])[]): Partial<PodSpec> => {
+  const matchExpressions = labels.map(([key, value]) => ({ key, operator: 'In' as const, values: [value] }));
+  return {
+    affinity: {
+      nodeAffinity: {
+        preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 1, preference: { matchExpressions } }],
+      },
+    },
+  };
+};
+
+t.test('pods that only prefer spot have it, too, and what else they prefer still counts', async (t) => {
+  const both = poolOf(['spot', 'on-demand']);
+  const types = capacityTypes(claimFor(both, { spec: prefers([CAPACITY, 'spot']) }));
+  t.equal(types.at(-1), 'on-demand');
+  t.same([...new Set(types.slice(0, -1))], ['spot']);
+  const type = 'node.kubernetes.io/instance-type';
+  const spec = prefers([CAPACITY, 'spot'], [type, 'm5.7']);
+  const claim = claimFor(both, { spec });
+  t.equal(capacityTypes(claim).at(-1), 'on-demand');
+  t.same(
+    requirementsOfEach(claim)
+      .at(-1)
+      ?.flatMap(({ key, values }) => (key === type ? values : [])),
+    ['m5.7'],
+  );
+  t.notOk(capacityTypes(claimFor(both, { spec, spotFallback: false })).includes('on-demand'));
+});
+
+t.test('pods for whom a DaemonSet leaves no place on demand stay at spot', async (t) => {
+  const port = { containerPort: 80, hostPort: 8080 };
+  const containers = [{ name: 'main', resources: { requests: { cpu: '3' } }, ports: [port] }];
+  const spec = { ...prefers([CAPACITY, 'spot']), containers };
+  const daemonSet = {
+    kind: 'DaemonSet',
+    metadata: { name: 'agent', namespace: 'kube-system' },
+    spec: {
+      template: {
+        spec: {
+          nodeSelector: { [CAPACITY]: 'on-demand' },
+          containers: [{ name: 'agent', ports: [port] }],
+        },
+      },
+    },
+  };
+  const both = poolOf(['spot', 'on-demand']);
+  t.equal(capacityTypes(claimFor(both, { spec })).at(-1), 'on-demand');
+  t.notOk(capacityTypes(claimFor(both, { spec, daemonSets: [daemonSet] })).includes('on-demand'));
+});
 
 t.test('a claim that has on-demand alternatives anyhow is as before', async (t) => {
   const few = poolOf(

@@ -1,4 +1,4 @@
-import { HOSTNAME } from '../../api/labels.ts';
+import { HOSTNAME, KARPENTER_CAPACITY_TYPE } from '../../api/labels.ts';
 import type { DaemonSet, NodeSelector, Pod, Taint } from '../../api/objects.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import { requiredAntiAffinity } from '../scheduling/interpodaffinity.ts';
@@ -138,6 +138,16 @@ export class NodeClasses {
   }
 }
 
+/** Whether the labels and taints of nodes allow a pod, whose volumes have these selectors. */
+const allows = (
+  pod: Pod,
+  selectors: readonly NodeSelector[],
+  { labels, taints, name, unknown }: NodeClass,
+): boolean =>
+  !untoleratedTaint(taints, pod.spec.tolerations) &&
+  matchesNodeAffinity(pod, labels, name, unknown) &&
+  selectors.every((selector) => matchesNodeSelector(selector, labels, name, unknown));
+
 /**
  * Node classes × pod classes: whether labels and taints allow the pod. Pod classes that ask the same of nodes are
  * matched once, those that stay never.
@@ -158,13 +168,29 @@ export const allowedNodes = (
   const allowed = new BitMatrix(nodeClasses.length, podClasses.length);
   for (const same of byDemand.values()) {
     const { pod, selectors } = itemAt(podClasses, itemAt(same, 0));
-    nodeClasses.forEach(({ labels, taints, name, unknown }, nodeClass) => {
-      const isAllowed =
-        !untoleratedTaint(taints, pod.spec.tolerations) &&
-        matchesNodeAffinity(pod, labels, name, unknown) &&
-        selectors.every((selector) => matchesNodeSelector(selector, labels, name, unknown));
-      if (isAllowed) for (const podClass of same) allowed.set(nodeClass, podClass, true);
+    nodeClasses.forEach((each, nodeClass) => {
+      if (allows(pod, selectors, each)) for (const podClass of same) allowed.set(nodeClass, podClass, true);
     });
   }
   return allowed;
+};
+
+/**
+ * Adds nodes on demand for pods that only prefer spot. What else they prefer still counts: they would be allowed there were the
+ * node a spot one.
+ */
+export const allowInsteadOfSpot = (
+  allowed: BitMatrix,
+  podClasses: readonly PodClass[],
+  nodeClasses: readonly NodeClass[],
+): void => {
+  podClasses.forEach(({ pod, original, selectors, stays }, podClass) => {
+    if (stays || original === pod) return;
+    nodeClasses.forEach((each, nodeClass) => {
+      if (valueAt(each.labels, KARPENTER_CAPACITY_TYPE) !== 'on-demand') return;
+      const asSpot = { ...each, labels: { ...each.labels, [KARPENTER_CAPACITY_TYPE]: 'spot' } };
+      if (allows(original, selectors, each) && allows(pod, selectors, asSpot))
+        allowed.set(nodeClass, podClass, true);
+    });
+  });
 };

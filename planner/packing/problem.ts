@@ -22,7 +22,13 @@ import type { LaunchOption } from './launch/launchoption.ts';
 import { withMinValues } from './launch/minvalues.ts';
 import { withoutLessReliable } from './launch/reliable.ts';
 import { type BitMatrix, intAt, Matrix } from './matrix.ts';
-import { allowedNodes, type NodeClass, NodeClasses, selectedLabelKeys } from './nodeclass.ts';
+import {
+  allowedNodes,
+  allowInsteadOfSpot,
+  type NodeClass,
+  NodeClasses,
+  selectedLabelKeys,
+} from './nodeclass.ts';
 import { type PodClass, podClassesOf } from './podclass.ts';
 import { compilePodRules, type PodRules } from './podrules.ts';
 
@@ -39,6 +45,8 @@ export interface Problem extends ExistingNodeTable {
   readonly allowed: BitMatrix;
   /** The same with NodePool weights left aside. */
   readonly allowedAtAnyWeight: BitMatrix;
+  /** The same with nodes on demand for pods that prefer spot, where these are asked for. */
+  readonly allowedInsteadOfSpot: BitMatrix;
   /** Per pod class that DaemonSets keep off nodes it may use otherwise, why. */
   readonly besideDaemons: ReadonlyMap<number, string>;
   /** The options worth buying: no other one of their node class dominates them. */
@@ -84,6 +92,8 @@ export const compile = (input: {
   readonly selectorsOf?: (pod: Pod) => readonly NodeSelector[];
   /** Pods without their preferences, by the pods that have these made required. */
   readonly originals?: ReadonlyMap<Pod, Pod>;
+  /** Whether nodes on demand may take the place of spot that pods prefer. */
+  readonly spotFallback?: boolean;
   /** The cheapest first. */
   readonly launchOptions: readonly LaunchOption[];
   readonly daemonSets: readonly DaemonSet[];
@@ -158,12 +168,19 @@ export const compile = (input: {
     { dimensions, nodeClasses, daemonSets: input.daemonSets, mostPods, interruption: input.interruption },
   );
   const allowed = allowedNodes(podClasses, nodeClasses.list);
-  const besideDaemons = forbidBesideDaemons(allowed, {
+  const beside = {
     podClasses,
     nodeClasses: nodeClasses.list,
     daemonSets: input.daemonSets,
     namespaces: input.namespaces,
-  });
+  };
+  let allowedInsteadOfSpot = allowed;
+  if (input.spotFallback && input.originals) {
+    allowedInsteadOfSpot = allowed.copy();
+    allowInsteadOfSpot(allowedInsteadOfSpot, podClasses, nodeClasses.list);
+    forbidBesideDaemons(allowedInsteadOfSpot, beside);
+  }
+  const besideDaemons = forbidBesideDaemons(allowed, beside);
   const rules = compilePodRules(
     podClasses,
     nodeClasses.list,
@@ -198,6 +215,7 @@ export const compile = (input: {
     allowed,
     besideDaemons,
     allowedAtAnyWeight,
+    allowedInsteadOfSpot,
     options: prune(usable),
     allOptions,
     rules,

@@ -172,7 +172,8 @@ export class AlternativeFinder {
     if (!this.#spotFallback || instanceTypeSets.length === 0 || !instanceTypeSets.flat().every(isSpot))
       return found;
     const { pool, type } = node.option.launchOption;
-    const onDemand = this.#inOrderOfCost(node, Number.POSITIVE_INFINITY).filter(
+    const { allowedInsteadOfSpot } = this.#problem;
+    const onDemand = this.#inOrderOfCost(node, Number.POSITIVE_INFINITY, allowedInsteadOfSpot).filter(
       ({ launchOption }) =>
         launchOption.pool === pool &&
         launchOption.offering.capacityType === 'on-demand' &&
@@ -188,9 +189,13 @@ export class AlternativeFinder {
   }
 
   /** Options that can hold the pods of the node, one a call in order of price, at most `most`. */
-  #holders(node: BoughtNode, most: number): () => CompiledOption | undefined {
+  #holders(
+    node: BoughtNode,
+    most: number,
+    allowed = this.#problem.allowed,
+  ): () => CompiledOption | undefined {
     const problem = this.#problem;
-    const { allOptions, allowed, sizes } = problem;
+    const { allOptions, sizes } = problem;
     const width = problem.dimensions.length;
     const load = new Float64Array(width);
     const podClasses = [...node.content.keys()];
@@ -242,8 +247,8 @@ export class AlternativeFinder {
   }
 
   /** Options that can hold the node's pods and cost `most` USD per hour or less. */
-  #inOrderOfCost(node: BoughtNode, most: number): CompiledOption[] {
-    const next = this.#holders(node, Number.POSITIVE_INFINITY);
+  #inOrderOfCost(node: BoughtNode, most: number, allowed = this.#problem.allowed): CompiledOption[] {
+    const next = this.#holders(node, Number.POSITIVE_INFINITY, allowed);
     const options: CompiledOption[] = [];
     for (let option = next(); option; option = next()) {
       if (option.price <= most) options.push(option);

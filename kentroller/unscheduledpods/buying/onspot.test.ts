@@ -1,15 +1,14 @@
 import t from 'tap';
 import { KARPENTER_CAPACITY_TYPE, SPOT } from '../../../api/labels.ts';
 import type { NodePool, PodSpec } from '../../../api/objects.ts';
-import { makePool } from '../../../planner/testing/builders.ts';
+import { requirementsOfEach } from '../../../api/plans.ts';
+import { makeNode, makePool } from '../../../planner/testing/builders.ts';
 import { smallCatalogue } from '../../../planner/testing/randomcluster.ts';
+import { fallbackNodes } from '../../mustgo/fallback.ts';
 import type { Policies } from '../../policies/settings.ts';
 import { BUYING, UnscheduledWorld } from '../../testing/unscheduledworld.ts';
 
-/**
- * Seed 002: "This policy instructs the optimization engine to purchase Spot / Preemptive instances and place specifically labelled
- * pods on those instances."
- */
+/** Which capacity is bought for pods that ask for spot: seed 002. */
 
 const poolOf = (
   capacityTypes: readonly string[],
@@ -96,6 +95,65 @@ for (const [says, pod] of ASKING) {
     t.same(await boughtFor(world, SPOT_POLICY), { 'asking-0': 'on-demand' });
   });
 }
+
+/** Every spot offering sold out. */
+const NO_SPOT = {
+  ...smallCatalogue,
+  instanceTypes: smallCatalogue.instanceTypes.map((type) => ({
+    ...type,
+    offerings: type.offerings.map((each) =>
+      each.capacityType === 'spot' ? { ...each, available: false } : each,
+    ),
+  })),
+};
+const MINUTE = 60_000;
+const WITH_BACKUPS: Policies = {
+  ...BUYING,
+  spotInstances: {
+    interruptionTolerance: 'costEfficient',
+    backups: { restoreEveryMs: 30 * MINUTE },
+    diversity: undefined,
+  },
+};
+const TOLERATING: Partial<PodSpec> = { tolerations: [{ key: SPOT, operator: 'Exists' }] };
+
+t.test('seed 002: while there is no spot a fallback node is bought, and marked as one', async (t) => {
+  const pool = poolOf(BOTH);
+  const world = new UnscheduledWorld([pool]);
+  world.catalogue = NO_SPOT;
+  world.refuse(2, { prefix: 'asking', spec: TOLERATING });
+  t.same(await boughtFor(world, WITH_BACKUPS), { 'asking-0': 'on-demand', 'asking-1': 'on-demand' });
+  // The machine that Karpenter launches for it, with the pods that it was bought for.
+  const { node, claim } = makeNode('backup', { capacityType: 'on-demand' });
+  const { unlabelled } = fallbackNodes(30 * MINUTE, {
+    machines: [{ node, claim, pool, pods: world.pods() }],
+    plans: world.plans(),
+    refusals: new Map(),
+    now: world.now,
+  });
+  t.same(
+    unlabelled.map(({ metadata }) => metadata.name),
+    ['backup'],
+  );
+});
+
+t.test('seed 002: spot that runs out at the order has a fallback node as its last attempt', async (t) => {
+  const typesOf = async (policies: Policies): Promise<readonly string[]> => {
+    const world = new UnscheduledWorld([poolOf(BOTH)]);
+    world.refuse(1, { prefix: 'asking', spec: TOLERATING });
+    t.same(await boughtFor(world, policies), { 'asking-0': 'spot' });
+    return world
+      .plans()
+      .flatMap(({ spec }) => spec.nodeClaimsToAdd ?? [])
+      .flatMap(requirementsOfEach)
+      .flatMap((requirements) => requirements.filter(({ key }) => key === KARPENTER_CAPACITY_TYPE))
+      .flatMap(({ values = [] }) => values);
+  };
+  const attempts = await typesOf(WITH_BACKUPS);
+  t.equal(attempts.at(-1), 'on-demand');
+  t.same([...new Set(attempts.slice(0, -1))], ['spot'], 'after every attempt with spot');
+  t.notOk((await typesOf(SPOT_POLICY)).includes('on-demand'), 'without spotBackups there is none');
+});
 
 t.test('what a pod that does not ask gets is decided by the price', async (t) => {
   const world = new UnscheduledWorld([poolOf(BOTH)]);
