@@ -172,6 +172,20 @@ t.test('the features ConfigMap refuses the same, with the field named', async (t
   }
 });
 
+t.test('seed 002: bounds of nodes inside headroom are refused, and taken as nodeConstraints', async (t) => {
+  const bounds = { enabled: true, minCpuCores: 4, maxCpuCores: 4, minRamMib: 16_384, maxRamMib: 32_768 };
+  await t.rejects(create(pods({ enabled: true, headroom: bounds })), {
+    message: /unknown field "spec\.unschedulablePods\.headroom\.maxCpuCores"/,
+  });
+  const unknown = ['minCpuCores', 'maxCpuCores', 'minRamMib', 'maxRamMib'];
+  t.match(parseFeatures({ 'config.yaml': JSON.stringify({ policies: pods({ headroom: bounds }) }) }), {
+    ok: true,
+    unknown: unknown.map((name) => `policies.unschedulablePods.headroom.${name}`),
+  });
+  const { spec } = await create(constraints(bounds));
+  t.same(spec, constraints(bounds));
+});
+
 /** The configuration of the seed's policies API, every field of it. */
 const FULL = {
   enabled: true,

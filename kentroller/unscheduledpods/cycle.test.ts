@@ -131,6 +131,20 @@ t.test(
   },
 );
 
+t.test('seed 002: with cluster limits disabled the cluster upscales without a bound', async (t) => {
+  const world = new UnscheduledWorld();
+  world.refuse(40);
+  const { cycle } = world.process();
+  const limited = { ...BUYING, clusterLimits: { minCores: 0, maxCores: 5 } };
+  await cycle(limited);
+  await cycle(limited);
+  const within = world.places().size;
+  t.ok(within > 0 && within < 40, `${within} pods within five cores`);
+  world.now += 11_000;
+  for (let n = 0; n < 3; n += 1) await cycle({ ...BUYING, clusterLimits: undefined });
+  t.same([...world.places().values()], Array(40).fill(1), 'those that were refused before have their place');
+});
+
 t.test('mode single buys one node, and the next when it has ended', async (t) => {
   const world = new UnscheduledWorld();
   world.refuse(3, { spec: { nodeSelector: { 'topology.kubernetes.io/zone': 'us-west-2a' } }, prefix: 'a' });
@@ -153,6 +167,29 @@ t.test('mode single buys one node, and the next when it has ended', async (t) =>
   await cycle(single);
   t.equal(world.plans().length, 2);
   t.ok(world.places().size > first.length);
+});
+
+t.test('seed 002: mode single repeats until every pod that only lacks room has a node', async (t) => {
+  const world = new UnscheduledWorld();
+  for (const zone of ['a', 'b', 'c']) {
+    const nodeSelector = { 'topology.kubernetes.io/zone': `us-west-2${zone}` };
+    world.refuse(2, { prefix: zone, spec: { nodeSelector } });
+  }
+  world.refuse(1, { prefix: 'huge', cpu: 900_000 });
+  const { cycle } = world.process();
+  for (let n = 0; n < 8; n += 1) {
+    await cycle(buying({ mode: 'single' }));
+    world.now += 1_000;
+    const open = world.plans().filter(({ status }) => status?.state !== 'Done');
+    t.ok(open.length <= 1 && open.every(({ spec }) => spec.nodeClaimsToAdd?.length === 1));
+    for (const { metadata, spec } of open) {
+      const done = { status: { state: 'Done', completionTime: new Date(world.now).toISOString() } };
+      world.api.patch(REBALANCE_PLANS, { name: metadata.name }, done, { subresource: 'status' });
+      for (const { name } of spec.podsToMigrate ?? []) world.api.bind({ name, namespace: 'default' }, 'new');
+    }
+  }
+  t.equal(world.plans().length, 3);
+  t.same([...world.places().keys()].sort(), ['a-0', 'a-1', 'b-0', 'b-1', 'c-0', 'c-1']);
 });
 
 t.test('with follow mode, only pods of NodePools for plans alone are bought for', async (t) => {

@@ -1,4 +1,6 @@
 import t from 'tap';
+import { INSTANCE_TYPE } from '../../api/labels.ts';
+import { requirementsOfEach } from '../../api/plans.ts';
 import { REBALANCE_PLANS } from '../../api/resources.ts';
 import { BUYING, UnscheduledWorld } from '../testing/unscheduledworld.ts';
 
@@ -65,4 +67,28 @@ t.test('headroom takes no room of pods where the cluster is near its limit', asy
   await cycle(policies);
   t.same([...world.places().values()], [1, 1, 1]);
   t.same(world.events, []);
+});
+
+t.test('seed 002: headroom and node constraints hold together', async (t) => {
+  const world = new UnscheduledWorld();
+  for (let n = 0; n < 40; n += 1) world.addNode(`n-${n}`);
+  world.refuse(5);
+  const policies = buying({
+    headroom: { cpuPercentage: 100, memoryPercentage: 0 },
+    nodeConstraints: { minCpuCores: 4, maxCpuCores: 4, minRamMib: 16_384, maxRamMib: 32_768 },
+  });
+  const { cycle } = world.process();
+  await cycle(policies);
+  await cycle(policies);
+  const [plan, ...others] = world.plans();
+  t.same(others, []);
+  t.same([...world.places().values()], Array(5).fill(1));
+  const claims = plan?.spec.nodeClaimsToAdd ?? [];
+  const types = claims
+    .flatMap(requirementsOfEach)
+    .flatMap((requirements) => requirements.filter(({ key }) => key === INSTANCE_TYPE))
+    .flatMap(({ values = [] }) => values);
+  t.same([...new Set(types)].sort(), ['m5.xlarge', 'r5.xlarge'], 'in every attempt of every claim');
+  // 4.5 cores for pods and 4.1 of headroom, on machines that give 3.9.
+  t.equal(claims.length, 3);
 });

@@ -82,17 +82,19 @@ t.test('large headroom comes in pieces that fit on nodes, and sums up to no less
   t.ok(sum('cpu') >= 20_000 && sum('memory') >= 40 * GIB);
 });
 
+/** A machine of so many cores and GiB; `sold` is its memory in MiB before the hypervisor's part. */
+const typeOf = (cpu: number, gib: number, sold?: number) => ({
+  name: 't',
+  arch: 'amd64',
+  os: ['linux'],
+  labels: sold === undefined ? {} : { 'karpenter.k8s.aws/instance-memory': String(sold) },
+  capacity: { cpu: cpu * 1_000, memory: gib * GIB, pods: 58, ephemeralStorage: 0, other: {} },
+  overhead: { cpu: 0, memory: 0, pods: 0, ephemeralStorage: 0, other: {} },
+  offerings: [],
+});
+
 t.test('node constraints bound cores, memory and their ratio', async (t) => {
   const bounds = { minCpuCores: 0, maxCpuCores: 32, minRamMib: 2_048, maxRamMib: 262_144 };
-  const typeOf = (cpu: number, gib: number, sold?: number) => ({
-    name: 't',
-    arch: 'amd64',
-    os: ['linux'],
-    labels: sold === undefined ? {} : { 'karpenter.k8s.aws/instance-memory': String(sold) },
-    capacity: { cpu: cpu * 1_000, memory: gib * GIB, pods: 58, ephemeralStorage: 0, other: {} },
-    overhead: { cpu: 0, memory: 0, pods: 0, ephemeralStorage: 0, other: {} },
-    offerings: [],
-  });
   type Case = readonly [says: string, type: ReturnType<typeof typeOf>, meets: boolean, o?: object];
   const cases: readonly Case[] = [
     ['1:2', typeOf(4, 8), true],
@@ -118,6 +120,27 @@ t.test('node constraints bound cores, memory and their ratio', async (t) => {
   t.ok(sizes.length > 0);
   t.ok(sizes.every((cpu) => cpu === 4_000));
   t.equal(only.instanceTypes.length, smallCatalogue.instanceTypes.length, 'prices of the others stay');
+});
+
+t.test('seed 002: with 4 cores and 16 to 32 GiB, 4 by 16 and 4 by 32 are all that is bought', async (t) => {
+  const bounds = { minCpuCores: 4, maxCpuCores: 4, minRamMib: 16_384, maxRamMib: 32_768 };
+  const sizes = [2, 4, 8, 16].flatMap((cpu) => [4, 8, 16, 32, 64].map((gib) => [cpu, gib] as const));
+  for (const isSold of [true, false]) {
+    const meeting = sizes.filter(([cpu, gib]) =>
+      meetsConstraints(isSold ? typeOf(cpu, gib * 0.925, gib * 1_024) : typeOf(cpu, gib), bounds),
+    );
+    t.same(meeting, [
+      [4, 16],
+      [4, 32],
+    ]);
+  }
+  const bought = withinConstraints(smallCatalogue, bounds).instanceTypes.filter(({ offerings }) =>
+    offerings.some(({ available }) => available),
+  );
+  t.same(
+    bought.map(({ name }) => name),
+    ['m5.xlarge', 'r5.xlarge'],
+  );
 });
 
 const hpa = (o: {
