@@ -1,16 +1,14 @@
 import t from 'tap';
-import { parse } from 'yaml';
-import { INSTALL_NAMESPACE, PREDICTED_INTERRUPTION } from '../api/labels.ts';
+import { PREDICTED_INTERRUPTION } from '../api/labels.ts';
 import { CONFIG_MAPS, NODE_CLAIMS, NODES } from '../api/resources.ts';
-import { getOrUndefined } from '../kube/ignore.ts';
 import { until } from '../kube/testing/until.ts';
+import { PREDICTION_STATUS, sourceSaid } from './kentroller/predictionsource.ts';
 import { controlOf } from './support/components.ts';
 import { FEATURES, withFeatures } from './support/settings.ts';
 import { onStage } from './support/stage.ts';
 
 /** EC2's spot placement scores in a kentroller as it is installed, by AWS's own SDK: seed 003, spot interruption prediction. */
 
-const SAID = { name: 'castai-kentroller-spot-prediction', namespace: INSTALL_NAMESPACE };
 const SOON = { timeoutMs: 180_000, everyMs: 500 };
 const ON = {
   'spotInterruptionPrediction.enabled': 'true',
@@ -26,29 +24,15 @@ t.test('scores are read, a missing right is told, and the lowest of all moves no
       await control.clearFaults();
       await control.setPlacementScores({});
     });
-    const conditionIs = (what: string, pattern: RegExp) =>
-      until(
-        `the condition says ${what}`,
-        async () => {
-          const map = await getOrUndefined(client.get(CONFIG_MAPS, SAID));
-          const all: { readonly type: string; readonly reason: string; readonly message: string }[] = parse(
-            map?.data?.['conditions.yaml'] ?? '[]',
-          );
-          const found = all.find(({ type }) => type === 'placement-scores');
-          const said = `${found?.reason}: ${found?.message}`;
-          if (!pattern.test(said)) throw new Error(said);
-          return true;
-        },
-        SOON,
-      );
+    const conditionIs = (pattern: RegExp) => sourceSaid(client, 'placement-scores', pattern, SOON);
     const given = ['usw2-az1', 'usw2-az2', 'usw2-az3'].map((zoneId) => ({ zoneId, score: 1 }));
     const { answered: before } = await control.setPlacementScores({ given });
     await control.setFaults({ refuse: [{ action: 'GetSpotPlacementScores', reason: 'denied' }] });
 
     await withFeatures(client, ON, async () => {
-      await conditionIs('that nobody is asked', /NotConfigured/);
+      await conditionIs(/NotConfigured/);
       await client.patch(CONFIG_MAPS, FEATURES, { data: SCORED });
-      await conditionIs('which right is missing', /ec2:GetSpotPlacementScores is missing/);
+      await conditionIs(/ec2:GetSpotPlacementScores is missing/);
       await control.clearFaults();
       // Whoever adds the right turns it off and on, or waits for ten minutes.
       await client.patch(CONFIG_MAPS, FEATURES, {
@@ -57,12 +41,12 @@ t.test('scores are read, a missing right is told, and the lowest of all moves no
       await until(
         'nothing is said any more',
         async () =>
-          (await client.get(CONFIG_MAPS, SAID)).data?.outcome ===
+          (await client.get(CONFIG_MAPS, PREDICTION_STATUS)).data?.outcome ===
           'spot interruption prediction is not enabled',
         SOON,
       );
       await client.patch(CONFIG_MAPS, FEATURES, { data: SCORED });
-      await conditionIs('that EC2 scores', /EC2 scores the spot capacity of .* by zone/);
+      await conditionIs(/EC2 scores the spot capacity of .* by zone/);
 
       const { answered, used } = await control.setPlacementScores({ given });
       t.ok(answered > before, 'by the installed kentroller');
@@ -72,7 +56,10 @@ t.test('scores are read, a missing right is told, and the lowest of all moves no
         const { labels = {} } = (await client.get(NODES, { name: nodeName })).metadata;
         t.equal(labels[PREDICTED_INTERRUPTION], undefined, 'no node is at risk');
       }
-      t.match((await client.get(CONFIG_MAPS, SAID)).data?.outcome, /^0 of \d+ spot nodes are at risk/);
+      t.match(
+        (await client.get(CONFIG_MAPS, PREDICTION_STATUS)).data?.outcome,
+        /^0 of \d+ spot nodes are at risk/,
+      );
     });
   }),
 );

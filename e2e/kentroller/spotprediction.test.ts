@@ -2,21 +2,42 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
 import type { RebalancePlanClaim } from '../../api/kinds/rebalanceplanclaim.ts';
-import { KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, PREDICTED_INTERRUPTION } from '../../api/labels.ts';
-import { EVENTS, NODE_CLAIMS, NODES, REBALANCE_PLAN_CLAIMS } from '../../api/resources.ts';
+import {
+  INSTANCE_TYPE,
+  INTERRUPTION_MARK,
+  KARPENTER_CAPACITY_TYPE,
+  KARPENTER_NODEPOOL,
+  PREDICTED_INTERRUPTION,
+  ZONE,
+} from '../../api/labels.ts';
+import type { Node } from '../../api/objects.ts';
+import {
+  EVENTS,
+  NODE_CLAIMS,
+  NODES,
+  REBALANCE_PLAN_CLAIMS,
+  UNAVAILABLE_OFFERINGS,
+} from '../../api/resources.ts';
+import { getOrUndefined } from '../../kube/ignore.ts';
 import { until } from '../../kube/testing/until.ts';
+import { cloudOf } from '../ground/aws/cloud.ts';
+import { predictionQueueNameOf } from '../ground/aws/services/sqs.ts';
 import { up } from '../ground/ground.ts';
+import { suspend } from '../ground/suspend.ts';
 import { applyPool, machinesReady, orderMachine } from '../support/fleet.ts';
 import { applyDeployment, createNamespace, podsRunning } from '../support/workload.ts';
+import { sourceSaid } from './predictionsource.ts';
 import { openStage } from './stage.ts';
 
-/** Spot interruption prediction beside Karpenter, by the model of an ML API: seed 003. */
+/** Spot interruption prediction beside Karpenter, by the model of an ML API and by a queue of our own: seed 003. */
 
 const ground = await up({ name: 'kentroller-spot', cloud: true });
 const stage = await openStage(ground);
 const { client } = stage;
 const POOL = 'predicted';
 const NAMES = [`${POOL}-1`, `${POOL}-2`];
+const NOTICED = 'noticed';
+const OFFERING = { instanceType: 'm5.xlarge', zone: 'us-west-2a', capacityType: 'spot' as const };
 const MODEL = 'spot-v1';
 const MADE_BY = 'autoscaling.cast.ai/made-by=spot-prediction';
 const SOON = { timeoutMs: 180_000, everyMs: 500 };
@@ -38,7 +59,7 @@ const url = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
 t.teardown(async () => {
   api.closeAllConnections();
   api.close();
-  await stage.clear(POOL);
+  for (const pool of [POOL, NOTICED]) await stage.clear(pool);
   stage.close();
   await ground.down();
 });
@@ -67,9 +88,10 @@ const eventOf = (node: string, reason: string, message: RegExp): Promise<unknown
     SOON,
   );
 
-t.test('the model names a node at risk: threshold, label, claim, event and cooldown', async (t) => {
+/** Spot machines of a NodePool of their own, each with one of the pods; resolves to their nodes. */
+const spotMachines = async (name: string, machines: readonly string[]): Promise<readonly string[]> => {
   const pool = await applyPool(client, {
-    name: POOL,
+    name,
     consolidateAfter: 'Never',
     requirements: [
       { key: KARPENTER_CAPACITY_TYPE, operator: 'In', values: ['spot'] },
@@ -77,21 +99,19 @@ t.test('the model names a node at risk: threshold, label, claim, event and coold
       { key: 'karpenter.k8s.aws/instance-cpu', operator: 'In', values: ['4', '8'] },
     ],
   });
-  for (const name of NAMES)
-    await orderMachine(client, pool, {
-      name,
-      instanceType: 'm5.xlarge',
-      zone: 'us-west-2a',
-      capacityType: 'spot',
-    });
-  await machinesReady(client, NAMES, 180_000);
-  await createNamespace(client, POOL);
-  const app = { name: 'app', pool: POOL, replicas: 2, cpu: '2500m', memory: '256Mi' };
-  await applyDeployment(client, { namespace: POOL, ...app });
-  await podsRunning(client, POOL, 2, 120_000);
-  const nodes = await Promise.all(
-    NAMES.map(async (name) => (await client.get(NODE_CLAIMS, { name })).status?.nodeName ?? ''),
+  for (const machine of machines) await orderMachine(client, pool, { name: machine, ...OFFERING });
+  const ready = await machinesReady(client, machines, 180_000);
+  await createNamespace(client, name);
+  const app = { name: 'app', pool: name, replicas: machines.length, cpu: '2500m', memory: '256Mi' };
+  await applyDeployment(client, { namespace: name, ...app });
+  await podsRunning(client, name, machines.length, 120_000);
+  return machines.map(
+    (machine) => ready.find(({ metadata }) => metadata.name === machine)?.status?.nodeName ?? '',
   );
+};
+
+t.test('the model names a node at risk: threshold, label, claim, event and cooldown', async (t) => {
+  const nodes = await spotMachines(POOL, NAMES);
   const [risky = '', safe = ''] = nodes;
   risks.add(risky);
   const env = {
@@ -130,3 +150,96 @@ t.test('the model names a node at risk: threshold, label, claim, event and coold
     t.equal((await claims()).length, 1, 'nobody replaces it');
   });
 });
+
+/** Prediction by the queue alone, with one machine and its pod; the act has Karpenter back when it wants to. */
+const withQueue = async (
+  act: (o: {
+    readonly claim: string;
+    readonly node: string;
+    readonly instanceId: string;
+    readonly letKarpenterGo: () => void;
+  }) => Promise<void>,
+): Promise<void> => {
+  for (const pool of [POOL, NOTICED]) await stage.clear(pool);
+  const claim = `${NOTICED}-1`;
+  const [node = ''] = await spotMachines(NOTICED, [claim]);
+  const { providerID = '' } = (await client.get(NODE_CLAIMS, { name: claim })).status ?? {};
+  const startKarpenter = await suspend(ground, 'karpenter');
+  let isAway = true;
+  const letKarpenterGo = (): void => {
+    if (isAway) startKarpenter();
+    isAway = false;
+  };
+  const env = {
+    SPOT_INTERRUPTION_PREDICTION_ENABLED: 'true',
+    SPOT_INTERRUPTION_PREDICTION_QUEUE_URL: `${cloudOf(ground).endpoint}/000000000000/${predictionQueueNameOf('ground')}`,
+    SPOT_INTERRUPTION_PREDICTION_POLL_INTERVAL: '1s',
+  };
+  try {
+    await stage.play(env, () =>
+      act({ claim, node, instanceId: providerID.split('/').at(-1) ?? '', letKarpenterGo }),
+    );
+  } finally {
+    letKarpenterGo();
+  }
+};
+
+/** Waits until a node is marked with what the queue alone can have said of it. */
+const marked = (name: string, kind: string): Promise<Node> =>
+  until(
+    `the node is marked with ${kind}`,
+    async () => {
+      const node = await client.get(NODES, { name });
+      const { labels, annotations } = node.metadata;
+      if (
+        labels?.[PREDICTED_INTERRUPTION] === 'true' &&
+        annotations?.[INTERRUPTION_MARK]?.includes(`"${kind}"`)
+      )
+        return node;
+      throw new Error(JSON.stringify([labels?.[PREDICTED_INTERRUPTION], annotations?.[INTERRUPTION_MARK]]));
+    },
+    SOON,
+  );
+
+t.test('a recommendation in our queue, while Karpenter is away, ends with the node replaced', (t) =>
+  withQueue(async ({ claim, node, instanceId, letKarpenterGo }) => {
+    await cloudOf(ground).control.recommend(instanceId);
+    await marked(node, 'rebalance-recommendation');
+    await eventOf(node, 'SpotInterruptionPredicted', /./);
+    await sourceSaid(client, 'interruption-queue', /^Receiving/, SOON);
+    letKarpenterGo();
+    await claimFor(node, /^Completed$/);
+    t.equal(await getOrUndefined(client.get(NODE_CLAIMS, { name: claim })), undefined, 'its machine is gone');
+    const [pod] = await podsRunning(client, NOTICED, 1, 120_000);
+    t.not(pod?.spec.nodeName, node);
+  }),
+);
+
+t.test('an instance that is taken back is replaced, and its pod runs on spot of another offering', (t) =>
+  withQueue(async ({ node, instanceId, letKarpenterGo }) => {
+    await cloudOf(ground).control.interrupt(instanceId, 60_000);
+    await marked(node, 'interruption');
+    letKarpenterGo();
+    const [pod] = await until(
+      'the pod runs elsewhere',
+      async () => {
+        const pods = await podsRunning(client, NOTICED, 1, 120_000);
+        if (pods.some(({ spec }) => spec.nodeName === node)) throw new Error(`it is on ${node} yet`);
+        return pods;
+      },
+      SOON,
+    );
+    const { metadata } = await client.get(NODES, { name: pod?.spec.nodeName ?? '' });
+    t.equal(metadata.labels?.[KARPENTER_CAPACITY_TYPE], 'spot');
+    t.notSame(
+      [metadata.labels?.[INSTANCE_TYPE], metadata.labels?.[ZONE]],
+      [OFFERING.instanceType, OFFERING.zone],
+      'what was taken back is not bought again',
+    );
+    const { items } = await client.list(UNAVAILABLE_OFFERINGS);
+    t.ok(
+      items.some(({ spec }) => spec.instanceType === OFFERING.instanceType && spec.zone === OFFERING.zone),
+      'it is remembered',
+    );
+  }),
+);
