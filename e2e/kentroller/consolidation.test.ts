@@ -7,33 +7,33 @@ import {
   INSTALL_NAMESPACE,
   REMOVAL_TAINT,
 } from '../../api/labels.ts';
-import { CONFIG_MAPS, EVENTS, NODE_CLAIMS, NODES, PODS } from '../../api/resources.ts';
+import { CONFIG_MAPS, NODE_CLAIMS, NODES, PODS } from '../../api/resources.ts';
 import { crashingClient } from '../../kentroller/testing/crash.ts';
+import { createLogger } from '../../kube/component/log.ts';
 import { getOrUndefined } from '../../kube/ignore.ts';
 import { until } from '../../kube/testing/until.ts';
-import { type Ground, up } from '../ground/ground.ts';
+import { cloudOf } from '../ground/aws/cloud.ts';
+import { up } from '../ground/ground.ts';
 import { applyPool, dropPool, machinesReady, orderMachine, type PoolOptions } from '../support/fleet.ts';
 import { createNamespace, deleteNamespace } from '../support/workload.ts';
+import { looksAt, type Machine } from './machinelooks.ts';
 import { startSession } from './session.ts';
-import { openStage, type Stage } from './stage.ts';
+import { openStage } from './stage.ts';
 
 /** Node consolidation with real Karpenter: its three paths, what saves a node, and the feature off and on. */
 
 const CONFIG = 'castai-kentroller-dynamic-config';
 const NAMESPACE = 'consolidated';
 const LONG = { timeoutMs: 180_000, everyMs: 250 };
-let ground: Ground;
-let stage: Stage;
+const ground = await up({ name: 'consolidation', cloud: true });
+const stage = await openStage(ground);
+const { eventsOf, isGoing, says, waitFor } = looksAt(stage.client);
 
-t.before(async () => {
-  ground = await up({ name: 'consolidation', cloud: true });
-  stage = await openStage(ground);
-  await createNamespace(stage.client, NAMESPACE);
-});
+t.before(() => createNamespace(stage.client, NAMESPACE));
 t.teardown(async () => {
-  if (stage) await deleteNamespace(stage.client, NAMESPACE).catch(() => undefined);
-  stage?.close();
-  await ground?.down();
+  await deleteNamespace(stage.client, NAMESPACE).catch(() => undefined);
+  stage.close();
+  await ground.down();
 });
 
 const setFeature = (enabled: boolean): Promise<unknown> =>
@@ -71,49 +71,19 @@ const handOver = (node: string): Promise<unknown> =>
     },
   );
 
-const looksOf = async (claim: string, node: string): Promise<string> => {
-  const found = await getOrUndefined(stage.client.get(NODE_CLAIMS, { name: claim }));
-  const there = await getOrUndefined(stage.client.get(NODES, { name: node }));
-  const events = await eventsOf(node);
-  return JSON.stringify({
-    claim: found?.metadata,
-    conditions: found?.status?.conditions?.map(({ type, status }) => `${type}=${status}`),
-    spec: there?.spec,
-    events,
-  });
-};
-
-/** Our events about a node: reason and message. */
-const eventsOf = async (node: string): Promise<readonly string[]> => {
-  const { items } = await stage.client.list(EVENTS, { fieldSelector: `involvedObject.name=${node}` });
-  return items.map(({ reason, message }) => `${reason}: ${message}`);
-};
-
-/** Waits, and says in the end what the machine looked like. */
-const waitFor = async (
-  what: string,
-  [claim, node]: readonly [string, string],
-  isSo: () => Promise<boolean>,
-): Promise<void> => {
-  try {
-    await until(what, isSo, LONG);
-  } catch (error) {
-    throw new Error(`${what}: it is ${await looksOf(claim, node)}`, { cause: error });
-  }
-};
-
-const isGoing = async (claim: string): Promise<boolean> => {
-  const found = await getOrUndefined(stage.client.get(NODE_CLAIMS, { name: claim }));
-  return found === undefined || found.metadata.deletionTimestamp !== undefined;
-};
-const says = async (node: string, what: RegExp): Promise<boolean> =>
-  (await eventsOf(node)).some((event) => what.test(event));
-
-const first = (found: ReadonlyMap<string, string>): readonly [string, string] => {
+const first = (found: ReadonlyMap<string, string>): Machine => {
   const [entry] = found;
   if (!entry) throw new Error('no machine was ordered');
   return entry;
 };
+
+/** Lines of the log of its sessions. */
+const lines: string[] = [];
+const log = createLogger({
+  component: 'session',
+  level: 'info',
+  to: { write: (line: string) => void lines.push(line) },
+});
 
 const open = (wrap?: Parameters<typeof startSession>[0]['wrap']) =>
   startSession({
@@ -121,6 +91,7 @@ const open = (wrap?: Parameters<typeof startSession>[0]['wrap']) =>
     cloud: stage.cloud,
     env: stage.env,
     hasFeatures: true,
+    log,
     ...(wrap && { wrap }),
   });
 
@@ -128,8 +99,10 @@ t.test(
   'the evictor hands a node over: it goes once its last pod is gone and the feature is on',
   async (t) => {
     await setFeature(false);
-    const machine = first(await machines({ name: 'handed', consolidateAfter: 'Never' }, 1));
+    const [machine, second, empty] = [...(await machines({ name: 'handed', consolidateAfter: 'Never' }, 3))];
+    if (!machine || !second || !empty) throw new Error('three machines were ordered');
     const [claim, node] = machine;
+    const { providerID = '' } = (await stage.client.get(NODE_CLAIMS, { name: claim })).status ?? {};
     const pod = { name: 'late', namespace: NAMESPACE };
     await stage.client.create(PODS, {
       metadata: pod,
@@ -146,16 +119,27 @@ t.test(
       await session.ended;
       await dropPool(stage.client, 'handed');
     });
-    await handOver(node);
-    const reconciles = async (): Promise<boolean> =>
-      /reconcile_total\{controller="empty-node-deleter",result="success"\} [1-9]/.test(
-        await session.registry.metrics(),
+    const reconciles = async (): Promise<number> =>
+      Number(
+        /reconcile_total\{controller="empty-node-deleter",result="success"\} (\d+)/.exec(
+          await session.registry.metrics(),
+        )?.[1] ?? 0,
       );
-    await waitFor('the controller has looked', machine, reconciles);
-    t.same(
-      await eventsOf(node).then((all) => all.filter((e) => /^Node(Kept|Consol)/.test(e))),
-      [],
-      'it is off',
+    /** Hands a node over while the feature is off. */
+    const handOverInVain = async (given: Machine): Promise<void> => {
+      const before = await reconciles();
+      await handOver(given[1]);
+      await waitFor('the controller has looked', given, async () => (await reconciles()) > before);
+      t.same(
+        (await eventsOf(given[1])).filter((event) => /^Node(Kept|Consol)/.test(event)),
+        [],
+        'it is off',
+      );
+    };
+    await handOverInVain(machine);
+    t.match(
+      await session.registry.metrics(),
+      /max_concurrent_reconciles\{controller="empty-node-deleter"\} 10/,
     );
     await setFeature(true);
     await waitFor('it says what keeps the node', machine, () => says(node, /NodeKept: .*consolidated\/late/));
@@ -163,6 +147,27 @@ t.test(
     await stage.client.delete(PODS, pod);
     await waitFor('the node goes', machine, () => isGoing(claim));
     t.ok(await says(node, /NodeConsolidated: .*the evictor has emptied it/));
+    t.ok(
+      lines.some((line) => line.includes('empty-node-deleter') && line.includes(node)),
+      'its log has the name of its controller',
+    );
+    await waitFor('Karpenter ends its machine', machine, async () => {
+      const left = await getOrUndefined(stage.client.get(NODES, { name: node }));
+      const instances = await cloudOf(ground).control.instances();
+      const instance = instances.find(({ id }) => providerID.endsWith(id));
+      return left === undefined && (instance === undefined || instance.state === 'terminated');
+    });
+
+    const told = lines.length;
+    await setFeature(false);
+    await waitFor('it is off again', second, async () =>
+      lines.slice(told).some((line) => line.includes('features applied')),
+    );
+    await handOverInVain(second);
+    t.notOk(await isGoing(second[0]));
+    await setFeature(true);
+    await waitFor('the second goes', second, () => isGoing(second[0]));
+    t.notOk(await isGoing(empty[0]), 'an empty node whose NodePool does not consolidate stays');
   },
 );
 
