@@ -10,8 +10,11 @@ export interface Acts {
   /** A claim whose plan waits for approval. */
   planned(name: string, pool: string): Promise<RebalancePlan>;
   letGo(plan: RebalancePlan): Promise<unknown>;
-  /** Keeps every pod of the scene from being evicted; returns what allows it again. */
-  holdPods(namespace: string): Promise<() => Promise<void>>;
+  /** Keeps every pod of an app, of the scene's where none is named, from being evicted; returns what allows it again. */
+  holdPods(
+    namespace: string,
+    o?: { readonly app: string; readonly pods: number },
+  ): Promise<() => Promise<void>>;
   /** Keeps deleted pods terminating; returns what lets them go. Karpenter is not held up. */
   keepGoing(namespace: string): Promise<() => Promise<void>>;
 }
@@ -31,14 +34,14 @@ export const actsWith = (client: KubeClient): Acts => ({
   },
   letGo: (plan) =>
     client.patch(resources.REBALANCE_PLANS, { name: plan.metadata.name }, { spec: { execute: true } }),
-  holdPods: async (namespace) => {
+  holdPods: async (namespace, { app, pods } = { app: 'app', pods: PODS }) => {
     await client.create(resources.POD_DISRUPTION_BUDGETS, {
       apiVersion: 'policy/v1',
       kind: 'PodDisruptionBudget',
-      metadata: { name: 'app', namespace },
-      spec: { selector: { matchLabels: { app: 'app' } }, minAvailable: PODS } as object,
+      metadata: { name: app, namespace },
+      spec: { selector: { matchLabels: { app } }, minAvailable: pods } as object,
     });
-    return () => client.delete(resources.POD_DISRUPTION_BUDGETS, { name: 'app', namespace });
+    return () => client.delete(resources.POD_DISRUPTION_BUDGETS, { name: app, namespace });
   },
   keepGoing: async (namespace) => {
     const { items } = await client.list(resources.PODS, { namespace });

@@ -1,20 +1,14 @@
 import t from 'tap';
-import { EVICTOR_CONFIG, type EvictorSpec, type EvictorStatus } from '../../api/kinds/evictorconfig.ts';
+import { EVICTOR_CONFIG, type EvictorStatus } from '../../api/kinds/evictorconfig.ts';
 import { EVICTED_TAINT, KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import { isFinished } from '../../api/plans.ts';
-import {
-  EVENTS,
-  EVICTOR_CONFIGS,
-  NODE_CLAIMS,
-  NODES,
-  PODS as POD_RESOURCE,
-  REBALANCE_PLANS,
-} from '../../api/resources.ts';
+import { EVENTS, EVICTOR_CONFIGS, NODES, PODS as POD_RESOURCE } from '../../api/resources.ts';
 import { ignoreNotFound } from '../../kube/ignore.ts';
 import { until } from '../../kube/testing/until.ts';
 import { up } from '../ground/ground.ts';
 import { podsRunning } from '../support/workload.ts';
 import { actsWith } from './acts.ts';
+import { evictorOf, keeps, SOON } from './evictorconfig.ts';
 import { openStage, PODS } from './stage.ts';
 
 /** The evictor beside Karpenter: three machines with two pods each, which fit on one. */
@@ -24,7 +18,6 @@ const stage = await openStage(ground);
 const { client } = stage;
 const { holdPods } = actsWith(client);
 const POOL = 'evicted';
-const SOON = { timeoutMs: 120_000, everyMs: 300 };
 
 t.teardown(async () => {
   await client.delete(EVICTOR_CONFIGS, { name: EVICTOR_CONFIG }).catch(ignoreNotFound);
@@ -33,26 +26,8 @@ t.teardown(async () => {
   await ground.down();
 });
 
-const machines = async () =>
-  (await client.list(NODE_CLAIMS, { labelSelector: `${KARPENTER_NODEPOOL}=${POOL}` })).items;
-const plans = async () => (await client.list(REBALANCE_PLANS)).items;
-const settle = (spec: EvictorSpec): Promise<unknown> =>
-  client.patch(EVICTOR_CONFIGS, { name: EVICTOR_CONFIG }, { spec });
-
-/** Waits until the evictor's status is as asked; the error says what it was last. */
-const said = (what: string, is: (status: EvictorStatus) => boolean): Promise<EvictorStatus> =>
-  until(
-    what,
-    async () => {
-      const { status = {} } = await client.get(EVICTOR_CONFIGS, { name: EVICTOR_CONFIG });
-      if (!is(status)) throw new Error(`the status is ${JSON.stringify(status)}`);
-      return status;
-    },
-    SOON,
-  );
+const { settle, said, machines, leaves, plans } = evictorOf(client, POOL);
 const reasonOf = ({ conditions = [] }: EvictorStatus): string | undefined => conditions[0]?.reason;
-const keeps = (reason: RegExp) => (status: EvictorStatus) =>
-  status.skippedNodes?.some(({ reasons }) => reasons.some((each) => reason.test(each))) ?? false;
 
 t.test('nodes whose pods fit elsewhere are drained and gone, once the settings say so', async (t) => {
   await stage.set(POOL, 3);
@@ -84,18 +59,7 @@ t.test('nodes whose pods fit elsewhere are drained and gone, once the settings s
     await lift();
 
     // For real.
-    await until(
-      'one machine is left',
-      async () => {
-        const left = await machines();
-        if (left.length !== 1) {
-          const states = (await plans()).map(({ metadata, status }) => `${metadata.name} ${status?.state}`);
-          throw new Error(`${left.length} machines, plans: ${states.join(', ')}`);
-        }
-        return true;
-      },
-      SOON,
-    );
+    await leaves(1);
     await podsRunning(client, POOL, PODS, 60_000);
     await until('its plans have ended', async () => (await plans()).every(isFinished), SOON);
     for (const { metadata, status } of await plans()) {
