@@ -30,7 +30,7 @@ const ROUND_MS = 45_000;
 const HEAD_START_MS = 15_000;
 /** A plan waits two minutes for pods that don't come where it put them. */
 const PLANS_END_MS = 240_000;
-const QUIET_MS = isSoak ? 300_000 : 120_000;
+const QUIET_MS = 120_000;
 const NAME = 'hostile';
 const APPS = ['app-1', 'app-2', 'app-3'];
 

@@ -10,7 +10,7 @@ import type { Watching } from './watch.ts';
 
 /** What must hold once all plans have ended and the user is quiet, one line for each thing that does not. */
 
-/** Marks that say where an object came from; they outlive the plan, as uninstall takes them off. */
+/** Marks that say where an object came from or that its drain failed; they outlive the plan, as uninstall takes them off. */
 const STAYS: ReadonlySet<string> = new Set([
   labels.PLAN,
   labels.OWNED_BY,
@@ -18,6 +18,7 @@ const STAYS: ReadonlySet<string> = new Set([
   labels.NODE_CLAIM,
   labels.JOIN_DEADLINE,
   labels.PIN,
+  labels.REBALANCING_STATUS,
 ]);
 
 const lastingMarks = (object: Node): readonly string[] => marksOn(object).filter((mark) => !STAYS.has(mark));
