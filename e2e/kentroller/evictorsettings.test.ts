@@ -14,6 +14,7 @@ import type { Pod } from '../../api/objects.ts';
 import { deletedClaims, isFinished } from '../../api/plans.ts';
 import { AUTOSCALER_POLICIES, EVICTOR_CONFIGS, NODES, PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
+import { paced } from '../../kube/testing/pace.ts';
 import { until } from '../../kube/testing/until.ts';
 import { type Ground, up } from '../ground/ground.ts';
 import { applyPool, machinesReady, orderMachine } from '../support/fleet.ts';
@@ -118,7 +119,9 @@ t.before(async () => {
     spec: { enabled: true, cycleInterval: '1s', nodeGracePeriodMinutes: 0, podEvictionCooldown: '0s' },
   });
   const { kubeconfig, cloud, env } = stage;
-  session = startSession({ kubeconfig, cloud, env });
+  // On a busy machine a second ends before the search has looked at any set of nodes.
+  const own = { ...env, PLAN_TIME_BUDGET: `${paced(1_000)}ms` };
+  session = startSession({ kubeconfig, cloud, env: own });
 });
 t.teardown(async () => {
   session?.stop();
