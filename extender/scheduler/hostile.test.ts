@@ -62,6 +62,12 @@ t.test('attack: thirteen unfinished bodies leave room for an honest one, and are
   t.ok(answers.every((answer) => [undefined, 408, 503].includes(statusOf(answer))));
 });
 
+t.test('attack: a head that never ends is cut', async (t) => {
+  const stranger = await connectStranger({ port });
+  stranger.write('POST /filter HTTP/1.1\r\nhost: x\r\nx-slow: ');
+  t.ok([408, undefined].includes(statusOf(await stranger.ended)));
+});
+
 t.test('attack: brackets in brackets are not parsed', async (t) => {
   for (const path of ['/filter', '/prioritize', '/bind']) {
     const stranger = await connectStranger({ port });

@@ -29,6 +29,8 @@ const serve = async (
     readonly acceptedMs?: number;
     /** Milliseconds of a review; there is one at a time then. */
     readonly reviewMs?: number;
+    /** What each review waits for before its answer. */
+    readonly answer?: Promise<unknown>;
   } = {},
 ) => {
   let last: Promise<unknown> = Promise.resolve();
@@ -44,6 +46,7 @@ const serve = async (
         await last;
       }
       asked.push(token);
+      await o.answer;
       return friends.has(token)
         ? {
             status: {
@@ -134,6 +137,50 @@ t.test('attack: bogus tokens on many connections wait in turn with an honest one
   const turns = asked.indexOf('friend') - before;
   t.ok(turns < 25, `${turns} bogus tokens went first`);
   await Promise.all(calls);
+});
+
+t.test('attack: no more than four reviews are under way at once', async (t) => {
+  const { promise: answer, resolve } = Promise.withResolvers<void>();
+  const { asked, port } = await serve(t, { limits: { offences: 10_000 }, answer });
+  const from = ['127.0.0.2', '127.0.0.3', '127.0.0.4', '127.0.0.5', '127.0.0.6'];
+  const sessions = await Promise.all(from.map((each) => openStrangeSession({ port, from: each })));
+  t.teardown(() => {
+    for (const session of sessions) session?.destroy();
+  });
+  let ended = 0;
+  const calls = sessions.flatMap((session, at) =>
+    Array.from({ length: 20 }, async (_, i) => {
+      const end = await callStrangely(session, TAKE, `bogus-${at}-${i}`);
+      ended += 1;
+      return end;
+    }),
+  );
+  // No more than 64 wait: whoever is turned away has been behind all that could be asked.
+  await until('the queue is full', () => ended >= 100 - 64 - 4, SOON);
+  t.equal(asked.length, 4);
+  resolve();
+  await Promise.all(calls);
+  t.ok(asked.length > 4, 'the others are reviewed once these have ended');
+});
+
+t.test('attack: a seventeenth stream on one connection waits', async (t) => {
+  const { dial, served } = await serve(t);
+  const peer = dial('friend');
+  const streams = Array.from({ length: 16 }, () => open(peer));
+  await until('sixteen streams are served', () => served.length === 16, SOON);
+  open(peer);
+  // Time enough for the seventeenth, were it let in: its call was sent before any of these.
+  const last = streams.at(-1)?.call;
+  let replies = 0;
+  last?.on('data', () => replies++);
+  for (let n = 1; n <= 20; n++) {
+    last?.write({ requests: [], used: [], returned: [] });
+    await until('the sixteenth is answered', () => replies >= n, SOON);
+  }
+  t.equal(served.length, 36, 'and the seventeenth is not');
+  streams[0]?.call.end();
+  await until('the seventeenth takes the place of one that has ended', () => served.length === 37, SOON);
+  t.pass();
 });
 
 t.test('attack: one bogus token again and again is reviewed once', async (t) => {
