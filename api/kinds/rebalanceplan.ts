@@ -33,7 +33,7 @@ const MAX_EXPECTED_OWNERS = 200;
 /** Attempts of a planned node, one an alternative. */
 const MAX_ATTEMPTS = 100;
 /** Events of a removed node. */
-export const MAX_DELETION_EVENTS = 200;
+const MAX_DELETION_EVENTS = 200;
 
 const nodeClaimSpec = z.object({
   nodeClassRef: z.object({ group: word, kind: word, name: z.string().max(253) }),

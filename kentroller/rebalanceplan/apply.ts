@@ -1,8 +1,10 @@
+import { shortened } from '../../api/kinds/fit.ts';
 import type { RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
 import { REBALANCE_MIGRATION_PLANS } from '../../api/resources.ts';
 import { PLAN_FINALIZER } from './state/labels.ts';
 import type { ExecutionState } from './state/state.ts';
 import * as status from './state/status.ts';
+import { STATUS_ENDS } from './state/statusends.ts';
 import type { Step } from './state/step.ts';
 import {
   createClaim,
@@ -141,7 +143,11 @@ export const apply = async (
       return void (await releaseNode(w, plan, step));
     case 'fail':
       return inOrder(
-        merge({ failurePhase: step.phase, failureReason: step.failureReason, failureMessage: step.message }),
+        merge({
+          failurePhase: step.phase,
+          failureReason: step.failureReason,
+          failureMessage: shortened(step.message, STATUS_ENDS.message),
+        }),
         status.setCondition('Failed', 'True', step.reason, step.message, now),
       );
     case 'finish':

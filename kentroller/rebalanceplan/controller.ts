@@ -1,5 +1,5 @@
 import { parseDuration } from '../../api/duration.ts';
-import { fitting } from '../../api/kinds/fit.ts';
+import { fitting, shortened } from '../../api/kinds/fit.ts';
 import {
   type RebalancePlan,
   type RebalancePlanStatus,
@@ -8,7 +8,6 @@ import {
 import type { Node, NodeClaim } from '../../api/objects.ts';
 import { executionPhaseOf, isFinished } from '../../api/plans.ts';
 import { NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
-import { printable } from '../../api/text/printable.ts';
 import type { Change } from '../../kube/cache/cache.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { mapConcurrently } from '../../kube/concurrency.ts';
@@ -27,6 +26,7 @@ import { IN_USE_BY } from './state/labels.ts';
 import { readUnderWay } from './state/recentorders.ts';
 import { SpecHashes } from './state/spechash.ts';
 import type { ExecutionState } from './state/state.ts';
+import { STATUS_ENDS } from './state/statusends.ts';
 import type { Step } from './state/step.ts';
 import { SKIPPED } from './writes/writer.ts';
 
@@ -87,7 +87,10 @@ const isWait = ({ kind }: Step): boolean => kind === 'wait-to-start' || kind ===
 /** Whether a plan waits for another reason than before. */
 const isNewReason = (plan: RebalancePlan, step: Step): boolean => {
   const type = step.kind === 'wait-in-phase' ? step.phase : 'Started';
-  return plan.status?.conditions?.find((c) => c.type === type)?.message !== printable(step.message);
+  return (
+    plan.status?.conditions?.find((c) => c.type === type)?.message !==
+    shortened(step.message, STATUS_ENDS.message)
+  );
 };
 
 /** Executes RebalancePlans. Each pass gathers the execution state, decides the next steps and applies them. */

@@ -1,7 +1,9 @@
+import { shortened } from '../../api/kinds/fit.ts';
 import type { RebalancePlan, RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
 import { isFinished, isRunning } from '../../api/plans.ts';
 import { isForbidden, isTerminal, type KubeError, messageOf } from '../../kube/errors.ts';
 import { hasReached, setCondition } from './state/status.ts';
+import { STATUS_ENDS } from './state/statusends.ts';
 
 /** Condition of a plan: False while the API server refuses a write that the plan needs. */
 const WRITES_ACCEPTED = 'WritesAccepted';
@@ -58,7 +60,10 @@ export const refusedStatus = (
   }
   const told = withRefusal(known, [error], now);
   if (known.failurePhase || !isRunning(plan) || hasReached(plan, 'NodesDeleted')) return told;
-  const failureMessage = `The API server refuses the status of the plan: apply the CRDs of this release, look for policies on RebalancePlans, and make a new plan. It says: ${messageOf(error)}`;
+  const failureMessage = shortened(
+    `The API server refuses the status of the plan: apply the CRDs of this release, look for policies on RebalancePlans, and make a new plan. It says: ${messageOf(error)}`,
+    STATUS_ENDS.message,
+  );
   const failed = { ...told, failurePhase: phase, failureReason: STATUS_REFUSED, failureMessage };
   return setCondition('Failed', 'True', STATUS_REFUSED, failureMessage, now)(failed);
 };

@@ -2,7 +2,16 @@ import t from 'tap';
 import type { RebalancePlanStatus } from '../../../api/kinds/rebalanceplan.ts';
 import { isAddedNodeReady } from '../../../api/plans.ts';
 import * as make from '../../testing/builders.ts';
-import { addWarning, attemptsOf, deletionEventsOf, recordAttempt, recordDeletion } from './status.ts';
+import {
+  addWarning,
+  attemptsOf,
+  deletionEventsOf,
+  hasWarned,
+  hasWarnedOf,
+  recordAttempt,
+  recordDeletion,
+} from './status.ts';
+import { STATUS_ENDS } from './statusends.ts';
 
 const NAMES = ['constructor', ...Object.getOwnPropertyNames(Object.prototype)];
 
@@ -22,7 +31,7 @@ t.test('a drain that goes on and on keeps its first events and the state that it
   let status: RebalancePlanStatus = {};
   for (let n = 0; n < 300; n += 1) status = recordDeletion('blue', 'InProgress', `${n}`, make.NOW)(status);
   const events = status.nodesDeletion?.blue?.events ?? [];
-  t.equal(events.length, 200);
+  t.equal(events.length, STATUS_ENDS.events);
   t.equal(events[0]?.description, '0');
   t.equal(events.at(-1)?.description, '299');
 });
@@ -33,4 +42,15 @@ t.test('a warning and an event longer than fits are written once', async (t) => 
     recordDeletion('blue', 'Failed', long, make.NOW)(addWarning(long)(s));
   const once = both({});
   t.same(both(once), once);
+});
+
+t.test('fault: a plan with more warnings than fit waits for none of them to be written', async (t) => {
+  let status: RebalancePlanStatus = {};
+  for (let n = 0; n < 2_000; n += 1) status = addWarning(`Pod shop/web-${n} stays`)(status);
+  const plan = { ...make.plan(), status };
+  t.equal(status.warnings?.length, STATUS_ENDS.warnings);
+  t.match(status.warnings?.at(-1)?.description, /^More warnings were left out/);
+  t.ok(hasWarned(plan, 'Pod shop/web-1999 stays'), 'so the plan goes on');
+  t.ok(hasWarnedOf(plan, 'Pod shop/web-1999'));
+  t.same(addWarning('another one')(status), status);
 });

@@ -1,18 +1,17 @@
 import { shortened } from '../../../api/kinds/fit.ts';
-import {
-  type CreationAttempt,
-  type DeletionEvent,
-  type DetachedPod,
-  MAX_DELETION_EVENTS,
-  type RebalancePlan,
-  type RebalancePlanStatus,
+import type {
+  CreationAttempt,
+  DeletionEvent,
+  DetachedPod,
+  RebalancePlan,
+  RebalancePlanStatus,
 } from '../../../api/kinds/rebalanceplan.ts';
-import { MAX_TEXT } from '../../../api/kinds/schema.ts';
 import type { Condition } from '../../../api/objects.ts';
 import { isTrue } from '../../../api/records/condition.ts';
 import { valueAt } from '../../../api/records/valueat.ts';
 import type { AttemptRef } from './attemptref.ts';
 import type { Phase } from './labels.ts';
+import { STATUS_ENDS } from './statusends.ts';
 
 /** A pure change of a plan's status. */
 export type StatusChange = (status: RebalancePlanStatus) => RebalancePlanStatus;
@@ -60,7 +59,11 @@ export const setCondition =
   (type: string, status: Condition['status'], reason: string, message: string, now: number): StatusChange =>
   (s) => ({
     ...s,
-    conditions: withCondition((s.conditions ?? []) as Condition[], { type, status, reason, message }, now),
+    conditions: withCondition(
+      (s.conditions ?? []) as Condition[],
+      { type, status, reason, message: shortened(message, STATUS_ENDS.message) },
+      now,
+    ),
   });
 
 /** Adds an attempt, or replaces the one of the same NodeClaim. */
@@ -72,7 +75,7 @@ export const recordAttempt =
       instanceType: attempt.instanceType,
       nodeClaimName: attempt.claimName,
       status,
-      ...(description && { description }),
+      ...(description && { description: shortened(description, STATUS_ENDS.attemptText) }),
       ...(attempt.capacityType && { capacityType: attempt.capacityType }),
       ...(attempt.zone && { zone: attempt.zone }),
       ...(attempt.alternative !== undefined && { alternative: attempt.alternative }),
@@ -98,7 +101,7 @@ export const recordDeletion =
   ): StatusChange =>
   (s) => {
     const old = valueAt(s.nodesDeletion, claim)?.events ?? [];
-    const text = shortened(description, MAX_TEXT);
+    const text = shortened(description, STATUS_ENDS.eventText);
     if (old.at(-1)?.status === status && old.at(-1)?.description === text) return s;
     const next = {
       status,
@@ -107,7 +110,7 @@ export const recordDeletion =
       timestamp: iso(now),
     };
     // The last event is the state of the node, so it takes the place of an earlier one.
-    const events = [...old.slice(0, MAX_DELETION_EVENTS - 1), next];
+    const events = [...old.slice(0, STATUS_ENDS.events - 1), next];
     return { ...s, nodesDeletion: { ...s.nodesDeletion, [claim]: { name: claim, events } } };
   };
 
@@ -119,21 +122,28 @@ export const recordDetached =
     detachedPods: [...(s.detachedPods ?? []).filter(({ uid }) => uid !== pod.uid), pod],
   });
 
-/** Whether a plan has this warning. */
-export const hasWarned = (plan: RebalancePlan, message: string): boolean => {
-  const text = shortened(message, MAX_TEXT);
-  return plan.status?.warnings?.some(({ description }) => description === text) ?? false;
+const MORE_WARNINGS = 'More warnings were left out: see the events of the plan and the log of kentroller';
+
+/** Whether a plan's list of warnings takes no more, so that nobody waits for one to be in it. */
+const isFull = ({ warnings = [] }: RebalancePlanStatus): boolean => warnings.length >= STATUS_ENDS.warnings;
+
+/** Whether a plan has this warning, or no room for it. */
+export const hasWarned = ({ status = {} }: RebalancePlan, message: string): boolean => {
+  const text = shortened(message, STATUS_ENDS.warningText);
+  return isFull(status) || (status.warnings?.some(({ description }) => description === text) ?? false);
 };
 
-/** Whether the plan has a warning that begins with a text, whatever it says of pods after that. */
-export const hasWarnedOf = ({ status }: RebalancePlan, start: string): boolean =>
-  status?.warnings?.some(({ description }) => description?.startsWith(start)) ?? false;
+/** Whether the plan has a warning that begins with a text, whatever it says of pods after that, or no room for it. */
+export const hasWarnedOf = ({ status = {} }: RebalancePlan, start: string): boolean =>
+  isFull(status) || (status.warnings?.some(({ description }) => description?.startsWith(start)) ?? false);
 
+/** Adds a warning that is new; the last one that there is room for says that there are more. */
 export const addWarning =
   (warning: string): StatusChange =>
   (s) => {
-    const description = shortened(warning, MAX_TEXT);
-    return s.warnings?.some((w) => w.description === description)
-      ? s
-      : { ...s, warnings: [...(s.warnings ?? []), { description }] };
+    const { warnings = [] } = s;
+    const text = shortened(warning, STATUS_ENDS.warningText);
+    if (isFull(s) || warnings.some(({ description }) => description === text)) return s;
+    const description = warnings.length === STATUS_ENDS.warnings - 1 ? MORE_WARNINGS : text;
+    return { ...s, warnings: [...warnings, { description }] };
   };
