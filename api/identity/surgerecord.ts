@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { DetachedPod, RebalancePlan } from '../kinds/rebalanceplan.ts';
 import { SURGED } from '../labels.ts';
 import type { Pod } from '../objects.ts';
 import { controllerOf } from '../pods.ts';
@@ -22,3 +23,9 @@ export const surgeRecordOf = (pod: Pod): SurgeRecord | undefined => {
   const read = surgeRecord.safeParse(readMark(pod.metadata.annotations?.[SURGED]));
   return read.success ? read.data : undefined;
 };
+
+/** What the plan's status says of a pod that it detached, or is about to detach. */
+export const recordedSurge = (
+  { status }: Pick<RebalancePlan, 'status'>,
+  { metadata }: Pod,
+): DetachedPod | undefined => status?.detachedPods?.find(({ uid }) => uid === metadata.uid);

@@ -44,9 +44,11 @@ const scene = (o: {
     },
     list: async () => ({ items: o.replicaSets ?? [REPLICA_SET], resourceVersion: '1' }),
     patch: async (r: Resource, { name }: { name: string }, body: { metadata: KubeObject['metadata'] }) => {
-      const { labels, resourceVersion, ownerReferences } = body.metadata;
+      const { labels, annotations, resourceVersion, ownerReferences } = body.metadata;
       writes.push(
-        `patch ${r.kind} ${name} ${labels?.[POD_TEMPLATE_HASH]} ${resourceVersion} ${ownerReferences}`,
+        labels === undefined && ownerReferences === undefined
+          ? `patch ${r.kind} ${name} ${Object.entries(annotations ?? {}).join()} ${resourceVersion}`
+          : `patch ${r.kind} ${name} ${labels?.[POD_TEMPLATE_HASH]} ${resourceVersion} ${ownerReferences}`,
       );
     },
     delete: async (r: Resource, { name }: { name: string }, { uid }: { uid: string }) =>
@@ -68,6 +70,35 @@ const scene = (o: {
   return { controller, writes, events, plans, pods };
 };
 const BACK = ['patch Pod only abc 7 null'];
+const STAYS = [`patch Pod only ${SURGED}, 7`];
+
+/** The stray, with a record of another ReplicaSet. */
+const saying = (replicaSet: { readonly name: string; readonly uid: string }): Pod => ({
+  ...stray,
+  metadata: {
+    ...stray.metadata,
+    annotations: { [SURGED]: JSON.stringify({ plan: 'plan', hash: 'abc', replicaSet }) },
+  },
+});
+const controlled = (pod: Pod): Pod => ({
+  ...pod,
+  metadata: {
+    ...pod.metadata,
+    ownerReferences: [
+      { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'rs', uid: 'rs-uid', controller: true },
+    ],
+  },
+});
+/** A plan that is over, and has a detached pod on record. */
+const planOf = (uid: string): RebalancePlan => ({
+  ...planWith({}),
+  status: {
+    state: 'Failed',
+    detachedPods: [
+      { namespace: 'shop', name: 'only', uid, hash: 'abc', replicaSet: { name: 'rs', uid: 'rs-uid' } },
+    ],
+  },
+});
 
 const CASES: readonly (readonly [string, Parameters<typeof scene>[0], readonly string[]])[] = [
   ['a pod is given back when its plan no longer exists', {}, BACK],
@@ -89,11 +120,39 @@ const CASES: readonly (readonly [string, Parameters<typeof scene>[0], readonly s
     { pod: { ...stray, metadata: { ...stray.metadata, deletionTimestamp: make.ago(1) } } },
     [],
   ],
-  ['a pod whose ReplicaSet is gone goes like it', { replicaSets: [] }, ['delete Pod only only-uid']],
+  [
+    'a pod whose ReplicaSet is gone goes like it, where a plan has it on record',
+    { plan: planOf('only-uid'), replicaSets: [] },
+    ['delete Pod only only-uid'],
+  ],
   [
     'a ReplicaSet that was made anew under the name is another one',
-    { replicaSets: [{ metadata: { ...REPLICA_SET.metadata, uid: 'new' } }] },
+    {
+      plan: planOf('only-uid'),
+      replicaSets: [{ metadata: { ...REPLICA_SET.metadata, uid: 'new' } }],
+    },
     ['delete Pod only only-uid'],
+  ],
+  ['attack: a pod that alone says that its ReplicaSet is gone stays', { replicaSets: [] }, STAYS],
+  [
+    'attack: a pod that names a plan which detached another one stays',
+    { plan: planOf('another-uid'), replicaSets: [] },
+    STAYS,
+  ],
+  [
+    'attack: a pod that names another ReplicaSet than its plan is given back to that of the plan',
+    { pod: saying({ name: 'gone', uid: 'gone-uid' }), plan: planOf('only-uid') },
+    BACK,
+  ],
+  [
+    'attack: a pod with a controller that says it was detached is not touched',
+    { pod: controlled(stray), plan: planOf('only-uid') },
+    [],
+  ],
+  [
+    'attack: a forged record ends no pod with a controller, whatever ReplicaSet it names',
+    { pod: controlled(saying({ name: 'gone', uid: 'gone-uid' })), replicaSets: [] },
+    [],
   ],
 ];
 

@@ -10,9 +10,12 @@ import { getIfServed, getOrUndefined } from '../../kube/ignore.ts';
 import type { Caches } from '../caches.ts';
 import { giveBackStep } from './drain/surge.ts';
 import { PLAN_FINALIZER } from './state/labels.ts';
-import { DETACHED_BY, surgeRecordOf } from './state/surgerecord.ts';
+import { DETACHED_BY, recordedSurge, surgeRecordOf } from './state/surgerecord.ts';
 import { hasReplicaSet } from './writes/lastlook.ts';
-import { deleteForsakenPod, reattachPod } from './writes/pods.ts';
+import { deleteForsakenPod, forgetSurge, reattachPod } from './writes/pods.ts';
+
+const HEARSAY =
+  'It says that a plan detached it from a ReplicaSet that is gone, and no plan says so: delete it if nobody needs it';
 
 /** Whether a plan gives its detached pods back itself: while it runs, and until its finalizer goes. */
 const givesBack = (plan: RebalancePlan | undefined): boolean =>
@@ -20,7 +23,8 @@ const givesBack = (plan: RebalancePlan | undefined): boolean =>
 
 /**
  * Gives back detached pods whose plan no longer can: it was deleted without its finalizer, or its last process saw a
- * cache that did not show them yet. Keys are pods.
+ * cache that did not show them yet. A pod whose ReplicaSet is gone is deleted where a plan has it on record, and stays where
+ * the pod alone says so. Keys are pods.
  */
 export const giveBackStrays = (o: {
   readonly client: KubeClient;
@@ -47,15 +51,27 @@ export const giveBackStrays = (o: {
       const plan = await getIfServed(client.get(REBALANCE_PLANS, { name: record.plan }, { signal }));
       if (givesBack(plan)) return awaitChange;
       const writer = { client, signal };
-      const isOrphaned = !(await hasReplicaSet(writer, namespace, record.replicaSet));
-      // Its plan is over, and only the pod itself says what it was: no word of it can harm more than that pod.
-      const step = giveBackStep(pod, record, new Set(isOrphaned ? [pod.metadata.uid ?? ''] : []));
+      const known = plan && recordedSurge(plan, pod);
+      const { hash, replicaSet } = known ?? record;
+      const tell = (type: 'Normal' | 'Warning', reason: string, message: string): void => {
+        o.log.info({ plan: record.plan, pod: key, reason, message }, 'detached pod given back');
+        o.podRecorder.event(PODS, pod, type, reason, `${message} (RebalancePlan ${record.plan} is over)`);
+      };
+      const isOrphaned = !(await hasReplicaSet(writer, namespace, replicaSet));
+      // Whoever may patch a pod may have written that: it is no reason to end one, and the right to patch is none to delete.
+      if (isOrphaned && !known) {
+        await forgetSurge(writer, pod);
+        tell('Warning', 'ReplicaForsaken', `Pod ${key} has no controller. ${HEARSAY}`);
+        return awaitChange;
+      }
+      const step = giveBackStep(
+        pod,
+        { hash, replicaSet },
+        new Set(isOrphaned ? [pod.metadata.uid ?? ''] : []),
+      );
       if (step.kind === 'reattach') await reattachPod(writer, step);
-      else await deleteForsakenPod(writer, step, record.replicaSet);
-      const { reason, message } = step;
-      o.log.info({ plan: record.plan, pod: key, reason, message }, 'detached pod given back');
-      const text = `${message} (RebalancePlan ${record.plan} is over)`;
-      o.podRecorder.event(PODS, pod, 'Normal', reason, text);
+      else await deleteForsakenPod(writer, step, replicaSet);
+      tell('Normal', step.reason, step.message);
       return awaitChange;
     },
   };

@@ -1,6 +1,7 @@
 import { isGated, isHeld } from '../../api/heldpods.ts';
 import { marksOn, withoutMarks } from '../../api/identity/marks.ts';
-import { surgeRecordOf } from '../../api/identity/surgerecord.ts';
+import { recordedSurge, surgeRecordOf } from '../../api/identity/surgerecord.ts';
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { POD_TEMPLATE_HASH, SURGED } from '../../api/labels.ts';
 import { hasJoined } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
@@ -16,6 +17,7 @@ interface PodFacts {
   readonly pod: Pod;
   readonly nodes: ReadonlyMap<string, Node>;
   readonly replicaSetUids: ReadonlySet<string>;
+  readonly plans: ReadonlyMap<string, RebalancePlan>;
 }
 
 /** True for a nomination to a Node that does not exist or has no kubelet: only the pinner and kentroller make such. */
@@ -24,13 +26,20 @@ const isNominatedByUs = ({ pod, nodes }: PodFacts): boolean => {
   return name !== '' && !pod.spec.nodeName && !hasEnded(pod) && !hasJoined(nodes.get(name));
 };
 
-/** A detached pod goes back to its ReplicaSet; without one it is deleted, since no controller knows it. */
-const surgeStep = (pod: Pod, replicaSetUids: ReadonlySet<string>): UndoStep | undefined => {
-  const record = surgeRecordOf(pod);
-  if (!record || hasEnded(pod)) return undefined;
+/**
+ * A detached pod goes back to its ReplicaSet; without one it is deleted, since no controller knows it. One that no plan has on
+ * record stays: whoever may patch a pod may have written what it says.
+ */
+const surgeStep = ({ pod, replicaSetUids, plans }: PodFacts): UndoStep | undefined => {
+  const said = surgeRecordOf(pod);
+  if (!said || hasEnded(pod)) return undefined;
+  const plan = plans.get(said.plan);
+  const known = plan && recordedSurge(plan, pod);
+  const record = known ?? said;
   const { name, namespace = 'default', uid, resourceVersion } = pod.metadata;
   const common = { resource: PODS, ref: { name, namespace }, object: `Pod ${podName(pod)}` } as const;
   if (!replicaSetUids.has(record.replicaSet.uid)) {
+    if (!known) return undefined;
     return {
       ...common,
       kind: 'delete',
@@ -62,7 +71,7 @@ const stepsOf = (facts: PodFacts): readonly UndoStep[] => {
     const what = 'delete it: it is tied to a node that it has not got, and its controller makes another';
     return [{ kind: 'replace-pod', pod, object, what }];
   }
-  const surge = surgeStep(pod, facts.replicaSetUids);
+  const surge = surgeStep(facts);
   if (surge) return [surge];
   const { name, namespace = 'default', uid } = pod.metadata;
   const common = { kind: 'patch', resource: PODS, ref: { name, namespace }, object } as const;
@@ -93,8 +102,9 @@ const stepsOf = (facts: PodFacts): readonly UndoStep[] => {
 };
 
 /** The steps for all pods but those that are deleted with their node. */
-export const podSteps = ({ pods, nodes, replicaSets }: Inventory): readonly UndoStep[] => {
+export const podSteps = ({ pods, nodes, replicaSets, plans }: Inventory): readonly UndoStep[] => {
   const byName = new Map(nodes.map((node) => [node.metadata.name, node]));
   const replicaSetUids = new Set(replicaSets.map(({ metadata }) => metadata.uid ?? ''));
-  return pods.flatMap((pod) => stepsOf({ pod, nodes: byName, replicaSetUids }));
+  const plansByName = new Map(plans.map((plan) => [plan.metadata.name, plan]));
+  return pods.flatMap((pod) => stepsOf({ pod, nodes: byName, replicaSetUids, plans: plansByName }));
 };

@@ -1,14 +1,8 @@
-import { surgeRecordOf } from '../../../api/identity/surgerecord.ts';
+import { recordedSurge, surgeRecordOf } from '../../../api/identity/surgerecord.ts';
 import type { DetachedPod, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import type { OwnerReference, Pod } from '../../../api/objects.ts';
 
-export { type SurgeRecord, surgeRecordOf } from '../../../api/identity/surgerecord.ts';
-
-/** What the plan's status says of a pod that it detached, or is about to detach. */
-export const recordedSurge = (
-  { status }: Pick<RebalancePlan, 'status'>,
-  { metadata }: Pod,
-): DetachedPod | undefined => status?.detachedPods?.find(({ uid }) => uid === metadata.uid);
+export { recordedSurge, type SurgeRecord, surgeRecordOf } from '../../../api/identity/surgerecord.ts';
 
 /** How the plan detached a pod; undefined where it did not, whatever the pod says. */
 export const detachmentOf = (

@@ -1,4 +1,5 @@
 import { POD_TEMPLATE_HASH, SURGED } from '../../../api/labels.ts';
+import type { Pod } from '../../../api/objects.ts';
 import { hasNeverStarted } from '../../../api/pods.ts';
 import { PODS } from '../../../api/resources.ts';
 import { isConflict, isNotFound, isRetryable } from '../../../kube/errors.ts';
@@ -100,6 +101,17 @@ export const detachPod = (w: Writer, step: StepOf<'surge'>): Promise<void> =>
     annotations: { [SURGED]: JSON.stringify(step.record) },
     ownerReferences: [step.owner],
   });
+
+/** Takes the record of a surge off a pod, which stays without a controller. */
+export const forgetSurge = (
+  { client, signal }: Pick<Writer, 'client' | 'signal'>,
+  { metadata }: Pod,
+): Promise<void> => {
+  const { name, namespace, uid, resourceVersion } = metadata;
+  const body = { metadata: { uid, resourceVersion, annotations: { [SURGED]: null } } };
+  const ref = { name, ...(namespace !== undefined && { namespace }) };
+  return writeIfThere(client.patch(PODS, ref, body, { signal }));
+};
 
 /** Reattaches a pod: with its label and without an owner it is an orphan, which its ReplicaSet adopts. */
 export const reattachPod = (w: Pick<Writer, 'client' | 'signal'>, step: StepOf<'reattach'>): Promise<void> =>
