@@ -1,6 +1,6 @@
 import t from 'tap';
 import { PIN } from '../../api/labels.ts';
-import type { Pod, SelectorRequirement } from '../../api/objects.ts';
+import type { Node, Pod, SelectorRequirement } from '../../api/objects.ts';
 import type { TakeRequest } from '../../api/pinning.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { assignPendingPods, GRANT_MS } from '../placement/allocate.ts';
@@ -147,3 +147,30 @@ t.test('attack: pending pods of another namespace are put on no node of the plan
   pods.put(podOf('real'));
   t.match(assignPendingPods(state, OWNER), [{ pod: { metadata: { name: 'real' } } }]);
 });
+
+/** A node of 1 CPU with room for one pod of the plan that takes nine tenths of it. */
+const SMALL: Node = {
+  ...nodeOf('a'),
+  status: { ...nodeOf('a').status, allocatable: { cpu: '1', memory: '4Gi', pods: '110' } },
+};
+const large = (pod: Pod): Pod => ({
+  ...pod,
+  spec: { ...pod.spec, containers: [{ name: 'main', resources: { requests: { cpu: '900m' } } }] },
+});
+
+for (const [what, make] of pretenders.filter(([what]) => what !== 'on the node')) {
+  t.test(`attack: forged pins take no room of a node: pods ${what}`, async (t) => {
+    const flooded = (): ReturnType<typeof open> => {
+      const scene = open(1);
+      scene.nodes.put(SMALL);
+      for (let i = 0; i < COUNT; i++) scene.pods.put(large(make(`fake-${i}`)));
+      return scene;
+    };
+    const created = JSON.stringify(large(podOf('')));
+    const assigned = { way: 'assign', nodeName: 'a' };
+    t.match(flooded().allocator.take(requestOf('real', { pod: created })), assigned);
+    const { state, pods } = flooded();
+    pods.put(large(podOf('real')));
+    t.match(assignPendingPods(state, OWNER), [{ pod: { metadata: { name: 'real' } } }]);
+  });
+}
