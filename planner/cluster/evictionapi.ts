@@ -26,6 +26,24 @@ const letsUnhealthyGo = (budget: PodDisruptionBudget, pod: Pod): boolean => {
 /** Pods that the API server evicts without looking at budgets: those that never started or are going already. */
 const isFree = (pod: Pod): boolean => pod.status?.phase === 'Pending' || isTerminating(pod);
 
+/** Why the Eviction API refuses a pod whatever its budgets allow: it has several of them. */
+export const severalBudgetsBlocker = (
+  pod: Pod,
+  budgets: readonly PodDisruptionBudget[],
+): Blocker | undefined => {
+  if (isFree(pod)) return undefined;
+  const own = budgets.filter((budget) => budgetSelects(budget, pod));
+  if (own.length < 2) return undefined;
+  const names = own.map(({ metadata }) => metadata.name).sort();
+  const by = `covered by more than one PodDisruptionBudget (${names.join(', ')}), and the eviction API refuses such pods`;
+  return {
+    kind: 'pod-budgets',
+    cause: `pods of namespace ${namespaceOf(pod)} are ${by}`,
+    message: `pod ${podName(pod)} is ${by}`,
+    pod: podName(pod),
+  };
+};
+
 /**
  * Why the Eviction API would refuse a pod now, by its PodDisruptionBudgets; undefined when it would not. With a
  * successor of its own (`willSurge`), a pod needs a budget that is not violated, and no more.
@@ -37,19 +55,10 @@ export const budgetBlocker = (
   willSurge: boolean,
 ): Blocker | undefined => {
   if (isFree(pod)) return undefined;
-  const own = budgets.filter((budget) => budgetSelects(budget, pod));
-  const [budget] = own;
+  const several = severalBudgetsBlocker(pod, budgets);
+  if (several) return several;
+  const budget = budgets.find((each) => budgetSelects(each, pod));
   if (!budget) return undefined;
-  if (own.length > 1) {
-    const names = own.map(({ metadata }) => metadata.name).sort();
-    const by = `covered by more than one PodDisruptionBudget (${names.join(', ')}), and the eviction API refuses such pods`;
-    return {
-      kind: 'pod-budgets',
-      cause: `pods of namespace ${namespaceOf(pod)} are ${by}`,
-      message: `pod ${podName(pod)} is ${by}`,
-      pod: podName(pod),
-    };
-  }
   if ((budget.status?.disruptionsAllowed ?? 0) >= 1 || letsUnhealthyGo(budget, pod)) return undefined;
   if (willSurge && !isViolated(budget)) return undefined;
   return {

@@ -43,6 +43,8 @@ export interface EvictionRules {
   readonly willSurge: (pod: Pod) => boolean;
   /** The pod on another node that waits for a volume which this one runs with, and would get it were it moved. */
   readonly waitsForVolumeOf?: (pod: Pod) => Pod | undefined;
+  /** Why the Eviction API will refuse a pod for good, where what budgets allow is left to it. */
+  readonly neverEvicted?: (pod: Pod) => Blocker | undefined;
   /** What a single pod may be evicted past, beyond the mode. */
   readonly evictAs?: (pod: Pod) => EvictAs | undefined;
   /** Whether no other pod of a pod's workload is ready on another node, where such pods have to stay. */
@@ -111,6 +113,8 @@ export const evictionBlocker = (pod: Pod, rules: EvictionRules): Blocker | undef
       pod: podName(pod),
     };
   }
+  const never = rules.neverEvicted?.(pod);
+  if (never) return never;
   return mode.ignoreBlockingPDB ? undefined : budgetBlocker(pod, rules.budgets, rules.willSurge(pod));
 };
 
@@ -122,12 +126,15 @@ const DISRUPTED: Taint = { key: KARPENTER_DISRUPTED_TAINT, effect: 'NoSchedule' 
  */
 export const nodePodBlocker = (
   pod: Pod,
-  rules: Pick<EvictionRules, 'budgets' | 'mode' | 'now'>,
+  rules: Pick<EvictionRules, 'budgets' | 'mode' | 'now' | 'neverEvicted'>,
 ): Blocker | undefined => {
   if (!untoleratedTaint([DISRUPTED], pod.spec.tolerations)) return undefined;
   if (!rules.mode.ignoreProblemRemovalDisabledPods && isProtected(pod, rules.now)) {
     return podBlocks('marked-pod', pod, 'is', 'marked do-not-disrupt');
   }
   const isStatic = pod.metadata.annotations?.[MIRROR_POD] !== undefined;
-  return isStatic || rules.mode.ignoreBlockingPDB ? undefined : budgetBlocker(pod, rules.budgets, false);
+  if (isStatic) return undefined;
+  const never = rules.neverEvicted?.(pod);
+  if (never) return never;
+  return rules.mode.ignoreBlockingPDB ? undefined : budgetBlocker(pod, rules.budgets, false);
 };

@@ -1,9 +1,10 @@
 import t from 'tap';
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
-import type { Node, Pod } from '../../../api/objects.ts';
+import type { Node, Pod, PodDisruptionBudget } from '../../../api/objects.ts';
 import * as make from '../../testing/builders.ts';
 import { ADD, attempts, BLUE, CORDONED, DELETE, describeStep, draining } from '../../testing/decisions.ts';
 import { decide } from '../decide.ts';
+import { evictionRulesOf } from '../state/evictionrules.ts';
 import { LOCK_KEEPS } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { blockersOf } from './protection.ts';
@@ -17,8 +18,35 @@ const owned = (kind: string): Partial<Pod['metadata']> => ({
 });
 const marked = (key: string, value = 'true'): Partial<Pod['metadata']> => ({ annotations: { [key]: value } });
 
-/** Each late pod, what the user is told of it, and the setting of aggressive mode that lets it go. */
-const LATE: readonly (readonly [string, Pod, RegExp, Mode])[] = [
+const spec = (pod: Pod, more: Partial<Pod['spec']>): Pod => ({ ...pod, spec: { ...pod.spec, ...more } });
+const budget = (name: string): PodDisruptionBudget => ({
+  metadata: { name, namespace: 'shop' },
+  spec: { selector: { matchLabels: { app: 'late' } } },
+  status: { disruptionsAllowed: 1, currentHealthy: 2, desiredHealthy: 1 },
+});
+const listing = (items: readonly unknown[]) => ({ list: () => items });
+
+/** What the executor's rules read: a volume on the node's own disk, and two budgets that allow a disruption each. */
+const CACHES = {
+  pods: { by: () => [] },
+  podDisruptionBudgets: listing([budget('all'), budget('late')]),
+  persistentVolumeClaims: listing([
+    { metadata: { name: 'disk', namespace: 'shop' }, spec: { volumeName: 'disk' } },
+  ]),
+  persistentVolumes: listing([{ metadata: { name: 'disk' }, spec: { local: { path: '/disk' } } }]),
+  storageClasses: listing([]),
+  csiNodes: listing([]),
+} as unknown as Parameters<typeof evictionRulesOf>[0];
+
+/** The state with the executor's own rules for the plan. */
+const judged = (
+  plan: RebalancePlan,
+  there: NonNullable<Parameters<typeof make.executionState>[1]>,
+): ExecutionState =>
+  make.executionState(plan, { ...there, rules: evictionRulesOf(CACHES, plan, make.NOW, undefined) });
+
+/** Each late pod, what the user is told of it, and the setting of aggressive mode that lets it go, where there is one. */
+const LATE: readonly (readonly [string, Pod, RegExp, Mode | undefined])[] = [
   [
     'a bare pod',
     make.pod('late', { ownerReferences: [] }),
@@ -55,6 +83,24 @@ const LATE: readonly (readonly [string, Pod, RegExp, Mode])[] = [
     /shop\/late is marked do-not-disrupt/,
     { ignoreProblemRemovalDisabledPods: true },
   ],
+  [
+    'a pod with a resource claim',
+    spec(make.pod('late'), { resourceClaims: [{ name: 'gpu' }] }),
+    /shop\/late has resource claim gpu/,
+    undefined,
+  ],
+  [
+    'a pod with a volume on the node',
+    spec(make.pod('late'), { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'disk' } }] }),
+    /shop\/late has a volume that is local to the node/,
+    { ignoreLocalPersistentVolumes: true },
+  ],
+  [
+    'a pod under two PodDisruptionBudgets',
+    make.pod('late', { labels: { app: 'late' } }),
+    /shop\/late is covered by more than one PodDisruptionBudget \(all, late\)/,
+    { ignoreBlockingPDB: true },
+  ],
 ];
 
 const MARKS: readonly (readonly [string, Node])[] = [
@@ -72,7 +118,7 @@ const told = (state: ExecutionState): string =>
 const kinds = (state: ExecutionState): string[] => decide(state).steps.map(describeStep);
 
 const started = (mode: Mode, late: readonly Pod[], node = make.node('blue')): ExecutionState =>
-  make.executionState(
+  judged(
     { ...make.plan({ ...DELETE, ...ADD, aggressiveMode: mode }), status: {} },
     { ...BLUE, nodes: new Map([['blue', node]]), pods: new Map([['blue', [make.pod('web-1'), ...late]]]) },
   );
@@ -84,7 +130,7 @@ const deleting = (
   events: ReturnType<typeof draining> | object,
   node: Node,
 ): ExecutionState =>
-  make.executionState(
+  judged(
     make.plan(
       { ...DELETE, ...ADD, aggressiveMode: mode },
       { ...attempts({ status: 'Success' }), ...events },
@@ -105,13 +151,13 @@ for (const [what, pod, reason, lets] of LATE) {
     const state = started({}, [pod]);
     t.same(kinds(state), ['fail Creation FailureReasonNodeBlocked']);
     t.match(told(state), reason);
-    t.same(kinds(started(lets, [pod])), ['start'], 'but in an aggressive mode that allows it');
+    if (lets) t.same(kinds(started(lets, [pod])), ['start'], 'but in an aggressive mode that allows it');
   });
 
   t.test(`nothing is ordered once ${what} has come to a node that the plan removes`, async (t) => {
     const plan = make.plan({ ...DELETE, ...ADD });
     const there = { ...BLUE, pods: new Map([['blue', [make.pod('web-1'), pod]]]) };
-    const state = make.executionState(plan, there);
+    const state = judged(plan, there);
     t.same(kinds(state), ['fail Creation FailureReasonNodeBlocked']);
     t.match(told(state), reason);
   });
@@ -121,6 +167,7 @@ for (const [what, pod, reason, lets] of LATE) {
     t.same(kinds(state), ['keep-node blue']);
     t.match(told(state), reason);
     t.match(told(state), /Node node-blue stays: /);
+    if (!lets) return;
     const allowed = kinds(deleting(lets, [pod], draining(), CORDONED));
     t.ok(allowed.includes('evict web-1'), 'but in an aggressive mode that allows it');
   });
@@ -128,7 +175,7 @@ for (const [what, pod, reason, lets] of LATE) {
   t.test(`a pod on a kept node stays where it is ${what}`, async (t) => {
     const plan = (aggressiveMode: Mode) => make.plan({ ...DELETE, aggressiveMode }, {}, 'PinsReady');
     const there = { ...BLUE, podsOnKeptNodes: [pod] };
-    t.notOk(kinds(make.executionState(plan({}), there)).some((s) => s.startsWith('evict')));
+    t.notOk(kinds(judged(plan({}), there)).some((s) => s.startsWith('evict')));
   });
 }
 

@@ -1,7 +1,9 @@
 import type { EvictAs, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
-import type { Pod } from '../../../api/objects.ts';
+import type { Pod, PodDisruptionBudget } from '../../../api/objects.ts';
 import { controllerOf, haveSameController, isLive, isPodReady, podName } from '../../../api/pods.ts';
+import { severalBudgetsBlocker } from '../../../planner/cluster/evictionapi.ts';
 import type { EvictionRules } from '../../../planner/cluster/evictionblocker.ts';
+import { namespaceOf } from '../../../planner/scheduling/interpodaffinity.ts';
 import { hasLocalVolume, type Volumes, volumesOf } from '../../../planner/scheduling/volumes.ts';
 import type { Caches } from '../../caches.ts';
 
@@ -33,12 +35,26 @@ type VolumeCaches = Pick<
   'persistentVolumeClaims' | 'persistentVolumes' | 'storageClasses' | 'csiNodes'
 >;
 
+/** Pods with several PodDisruptionBudgets, which the Eviction API never evicts. */
+const neverEvicted = ({
+  podDisruptionBudgets,
+}: Pick<Caches, 'podDisruptionBudgets'>): NonNullable<EvictionRules['neverEvicted']> => {
+  let byNamespace: ReadonlyMap<string, readonly PodDisruptionBudget[]> | undefined;
+  return (pod) => {
+    byNamespace ??= Map.groupBy(
+      podDisruptionBudgets.list(),
+      ({ metadata }) => metadata.namespace ?? 'default',
+    );
+    return severalBudgetsBlocker(pod, byNamespace.get(namespaceOf(pod)) ?? []);
+  };
+};
+
 /**
- * The planner's rules for the pods of a plan, with the plan's own aggressive mode. PodDisruptionBudgets are left to the
- * Eviction API: what they allow changes from one eviction to the next.
+ * The planner's rules for the pods of a plan, with the plan's own aggressive mode. What a PodDisruptionBudget allows is left to
+ * the Eviction API, since it changes from one eviction to the next.
  */
 export const evictionRulesOf = (
-  caches: VolumeCaches & Pick<Caches, 'pods'>,
+  caches: VolumeCaches & Pick<Caches, 'pods' | 'podDisruptionBudgets'>,
   plan: RebalancePlan,
   now: number,
   schedulers: readonly string[] | undefined,
@@ -47,6 +63,7 @@ export const evictionRulesOf = (
   let evictAs: ReadonlyMap<string, EvictAs> | undefined;
   return {
     ...rulesOf(caches, { ...plan.spec.aggressiveMode, ignoreBlockingPDB: true }, now, schedulers),
+    ...(!plan.spec.aggressiveMode?.ignoreBlockingPDB && { neverEvicted: neverEvicted(caches) }),
     evictAs: (pod) => {
       evictAs ??= evictAsOf(plan);
       return evictAs.get(podName(pod));

@@ -36,6 +36,7 @@ const look = async (server: ReadonlyMap<string, Pod>, name: string, evictAs?: 'A
   });
   const caches = {
     pods: { by: () => CACHED },
+    podDisruptionBudgets: none,
     persistentVolumeClaims: none,
     persistentVolumes: none,
     storageClasses: none,
