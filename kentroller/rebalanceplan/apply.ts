@@ -4,7 +4,6 @@ import { REBALANCE_MIGRATION_PLANS } from '../../api/resources.ts';
 import { PLAN_FINALIZER } from './state/labels.ts';
 import type { ExecutionState } from './state/state.ts';
 import * as status from './state/status.ts';
-import { STATUS_ENDS } from './state/statusends.ts';
 import type { Step } from './state/step.ts';
 import {
   createClaim,
@@ -146,7 +145,7 @@ export const apply = async (
         merge({
           failurePhase: step.phase,
           failureReason: step.failureReason,
-          failureMessage: shortened(step.message, STATUS_ENDS.message),
+          failureMessage: shortened(step.message, status.STATUS_ENDS.message),
         }),
         status.setCondition('Failed', 'True', step.reason, step.message, now),
       );

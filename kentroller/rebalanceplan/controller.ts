@@ -26,7 +26,7 @@ import { IN_USE_BY } from './state/labels.ts';
 import { readUnderWay } from './state/recentorders.ts';
 import { SpecHashes } from './state/spechash.ts';
 import type { ExecutionState } from './state/state.ts';
-import { STATUS_ENDS } from './state/statusends.ts';
+import { STATUS_ENDS } from './state/status.ts';
 import type { Step } from './state/step.ts';
 import { SKIPPED } from './writes/writer.ts';
 

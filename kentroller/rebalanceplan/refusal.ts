@@ -2,8 +2,7 @@ import { shortened } from '../../api/kinds/fit.ts';
 import type { RebalancePlan, RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
 import { isFinished, isRunning } from '../../api/plans.ts';
 import { isForbidden, isTerminal, type KubeError, messageOf } from '../../kube/errors.ts';
-import { hasReached, setCondition } from './state/status.ts';
-import { STATUS_ENDS } from './state/statusends.ts';
+import { hasReached, STATUS_ENDS, setCondition } from './state/status.ts';
 
 /** Condition of a plan: False while the API server refuses a write that the plan needs. */
 const WRITES_ACCEPTED = 'WritesAccepted';

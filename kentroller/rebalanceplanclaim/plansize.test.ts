@@ -12,10 +12,10 @@ import {
   addWarning,
   recordAttempt,
   recordDeletion,
+  STATUS_ENDS,
   type StatusChange,
   setCondition,
 } from '../rebalanceplan/state/status.ts';
-import { STATUS_ENDS } from '../rebalanceplan/state/statusends.ts';
 import * as make from '../testing/builders.ts';
 import { MAX_PLAN_BYTES, MAX_STORED_BYTES, planBytes } from './plansize.ts';
 

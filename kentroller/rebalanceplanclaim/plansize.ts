@@ -2,7 +2,7 @@ import type { RebalancePlanSpec, Savings } from '../../api/kinds/rebalanceplan.t
 import type { Pod } from '../../api/objects.ts';
 import { destinationOf } from '../../api/plans.ts';
 import { controllerOf, isReschedulable } from '../../api/pods.ts';
-import { STATUS_ENDS } from '../rebalanceplan/state/statusends.ts';
+import { STATUS_ENDS } from '../rebalanceplan/state/status.ts';
 
 /** The size of a stored plan with its full status, in bytes of JSON. The API server takes 1.5 MB. */
 export const MAX_STORED_BYTES = 700_000;

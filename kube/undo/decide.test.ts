@@ -24,16 +24,6 @@ const textOf = (o: Partial<Inventory>): readonly string[] =>
 const PREPARING = `remove the taint ${labels.PREPARING_TAINT}`;
 const OWN = `remove ${labels.PLAN}, remove ${labels.OWNED_BY}`;
 const LET = 'let Karpenter disrupt it';
-const surged = JSON.stringify({ plan: 'plan', hash: 'h', replicaSet: { name: 'web-h', uid: 'rs' } });
-
-/** A plan that is over, and has a detached pod on record. */
-const detaching = (uid: string): Inventory['plans'][number] => ({
-  ...plan('Failed', 'Deletion', []),
-  status: {
-    state: 'Failed',
-    detachedPods: [{ namespace: 'ns', name: 'p', uid, hash: 'h', replicaSet: { name: 'web-h', uid: 'rs' } }],
-  },
-});
 
 const cases: readonly (readonly [string, Partial<Inventory>, readonly string[]])[] = [
   ['a cluster without us has nothing to undo', { nodes: [node()], nodeClaims: [claim()], pods: [pod()] }, []],
@@ -228,33 +218,6 @@ const cases: readonly (readonly [string, Partial<Inventory>, readonly string[]])
     'a nomination of kube-scheduler stays',
     { nodes: [node()], pods: [pod({}, {}, { nominatedNodeName: 'n' })] },
     [],
-  ],
-  [
-    'a detached pod goes back to its ReplicaSet',
-    {
-      nodes: [node()],
-      pods: [pod({ annotations: { [labels.SURGED]: surged } }, { nodeName: 'n' })],
-      replicaSets: [{ metadata: { name: 'web-h', uid: 'rs' } }],
-    },
-    ['Pod ns/p: reattach it to ReplicaSet web-h'],
-  ],
-  [
-    'a detached pod without a ReplicaSet is deleted, where a plan has it on record',
-    {
-      nodes: [node()],
-      pods: [pod({ annotations: { [labels.SURGED]: surged } }, { nodeName: 'n' })],
-      plans: [detaching('p-uid')],
-    },
-    ['Pod ns/p: delete it'],
-  ],
-  [
-    'attack: a pod that alone says that its ReplicaSet is gone stays',
-    {
-      nodes: [node()],
-      pods: [pod({ annotations: { [labels.SURGED]: surged } }, { nodeName: 'n' })],
-      plans: [detaching('another')],
-    },
-    [`Pod ns/p: remove ${labels.SURGED}`],
   ],
   [
     'a migration of a plan that ran is withdrawn',

@@ -10,8 +10,8 @@ import {
   hasWarnedOf,
   recordAttempt,
   recordDeletion,
+  STATUS_ENDS,
 } from './status.ts';
-import { STATUS_ENDS } from './statusends.ts';
 
 const NAMES = ['constructor', ...Object.getOwnPropertyNames(Object.prototype)];
 
