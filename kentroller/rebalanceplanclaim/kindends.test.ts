@@ -42,7 +42,7 @@ const added = (n: number): NodeClaimToAdd => {
 const moved = (n: number) => ({
   name: `${LONG}-${n}`,
   namespace: 'shop',
-  srcNode: `ip-10-0-${n % 75}-1.us-west-2.compute.internal`,
+  srcNode: `ip-10-0-${n % 60}-1.us-west-2.compute.internal`,
   dstNodeClaimName: `${LONG}-${n % 20}`,
   owner: { kind: 'ReplicaSet', name: LONG, uid: '7d8c6e2c-6f5e-4f0c-9a55-1d5f7a3b2c1d' },
 });
@@ -55,9 +55,9 @@ const SAVINGS = {
 /** One of the parts of a decision over 2,000 nodes and 30,000 pods. */
 const part: RebalancePlanSpec = {
   execute: false,
-  nodeClaimsToAdd: Array.from({ length: 50 }, (_, n) => added(n)),
-  nodeClaimsToDelete: Array.from({ length: 75 }, (_, n) => ({ nodeClaimName: `${LONG}-old-${n}` })),
-  podsToMigrate: Array.from({ length: 900 }, (_, n) => moved(n)),
+  nodeClaimsToAdd: Array.from({ length: 40 }, (_, n) => added(n)),
+  nodeClaimsToDelete: Array.from({ length: 60 }, (_, n) => ({ nodeClaimName: `${LONG}-old-${n}` })),
+  podsToMigrate: Array.from({ length: 720 }, (_, n) => moved(n)),
 };
 
 t.test('a part as large as we make them is stored, shown, and executed', async (t) => {
@@ -68,7 +68,7 @@ t.test('a part as large as we make them is stored, shown, and executed', async (
   const status = { savings: SAVINGS, specHash: 'a'.repeat(64) };
   await client.patch(REBALANCE_PLANS, { name }, { status }, { subresource: 'status' });
   const executed = await client.patch(REBALANCE_PLANS, { name }, { spec: { execute: true } });
-  t.equal(executed.spec.podsToMigrate?.length, 900);
+  t.equal(executed.spec.podsToMigrate?.length, 720);
   await t.rejects(client.patch(REBALANCE_PLANS, { name }, { spec: { podsToMigrate: [moved(1)] } }), {
     message: /can't change once the plan is shown/,
   });
