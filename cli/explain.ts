@@ -12,10 +12,11 @@ import { clusterOf } from '../planner/cluster/clusterview.ts';
 import { createSurgeCheck } from '../planner/cluster/evictionblocker.ts';
 import { choosePin } from '../planner/pinning/pinpolicy.ts';
 import { provision } from '../planner/provision.ts';
-import { type RebalanceRequest, rebalance } from '../planner/rebalance.ts';
+import type { RebalanceRequest } from '../planner/rebalance.ts';
 import { fits, type NodeInfo, nodeInfoOf } from '../planner/scheduling/fit.ts';
 import { allPartedHolders } from '../planner/scheduling/volumes/shared.ts';
 import { hasLocalVolume } from '../planner/scheduling/volumes.ts';
+import { rebalanceWithScoped } from '../planner/scopedparts.ts';
 import { clusterNodesOf } from './clusternodes.ts';
 import { UsageError } from './flags.ts';
 import type { Outcome } from './outcome.ts';
@@ -116,7 +117,7 @@ const explainNode = (request: RebalanceRequest, name: string): string[] => {
     allowedDisruptions: () => 1,
   });
   if (blockers.length > 0) return blockerLines(blockers);
-  const { plan, warnings = [] } = rebalance(request);
+  const { plan, warnings = [] } = rebalanceWithScoped(request);
   const moves = (plan?.spec.podsToMigrate ?? []).filter((move) => move.srcNode === name);
   const isRemoved = plan?.savings.blueNodes?.some((each) => each.name === name) ?? false;
   return [

@@ -4,8 +4,9 @@ import { hasEnded, podName } from '../api/pods.ts';
 import { clusterOf } from '../planner/cluster/clusterview.ts';
 import type { Snapshot } from '../planner/model/snapshot.ts';
 import { provision } from '../planner/provision.ts';
-import { type RebalanceResult, rebalance } from '../planner/rebalance.ts';
+import type { RebalanceResult, rebalance } from '../planner/rebalance.ts';
 import { mayBeClaimed } from '../planner/scheduling/resourceclaims.ts';
+import { rebalanceWithScoped } from '../planner/scopedparts.ts';
 import { unseenOf } from './files/unseen.ts';
 import { UsageError } from './flags.ts';
 import type { Outcome } from './outcome.ts';
@@ -65,7 +66,7 @@ const print = async (
 export const planCommand = async (
   input: Input,
   planner: { readonly rebalance: typeof rebalance; readonly provision: typeof provision } = {
-    rebalance,
+    rebalance: rebalanceWithScoped,
     provision,
   },
 ): Promise<Outcome> => {
@@ -82,7 +83,7 @@ export const planCommand = async (
     const result = withoutRefused(request, planner.rebalance(request));
     const { blastRadius, ...free } = request;
     if (blastRadius) input.step?.('Searching without the limits on what one node may hold');
-    const without = blastRadius && rebalance(free);
+    const without = blastRadius && planner.rebalance(free);
     return {
       out: await print(planName, result, output),
       err: [

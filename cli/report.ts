@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { clusterOf } from '../planner/cluster/clusterview.ts';
-import { rebalance } from '../planner/rebalance.ts';
+import type { rebalance } from '../planner/rebalance.ts';
+import { rebalanceWithScoped } from '../planner/scopedparts.ts';
 import { kindChangesOf, MOST_SEARCHES, splitSavings } from './changes.ts';
 import { unseenOf } from './files/unseen.ts';
 import type { Outcome } from './outcome.ts';
@@ -11,7 +12,10 @@ import { type Input, requestOf } from './request.ts';
 import { withoutRefused } from './verified.ts';
 
 /** `report`: prints what a cluster costs and could cost. Throws UsageError. */
-export const reportCommand = async (input: Input, planner = rebalance): Promise<Outcome> => {
+export const reportCommand = async (
+  input: Input,
+  planner: typeof rebalance = rebalanceWithScoped,
+): Promise<Outcome> => {
   const { flags } = input;
   const request = await requestOf(input, 'report', '3s');
   const result = withoutRefused(request, planner(request));

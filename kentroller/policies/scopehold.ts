@@ -1,5 +1,5 @@
 import type { Node } from '../../api/objects.ts';
-import { hasScopeTaint } from '../../planner/model/nodepool.ts';
+import { isScopedNode } from '../../planner/model/scopedmode.ts';
 import type { PoliciesNow } from './settings.ts';
 
 /** What keeps plans that nobody asked for within scoped mode. See docs/designs/0062-scoped-purchases.md. */
@@ -10,7 +10,7 @@ import type { PoliciesNow } from './settings.ts';
  */
 export const scopeHold = (now: PoliciesNow, node: Node): string | undefined => {
   if (!now.known) return now.message;
-  return now.policies.scopedMode && !hasScopeTaint(node.spec?.taints)
+  return now.policies.scopedMode && !isScopedNode(node)
     ? 'scoped mode is on, and the node is not of it'
     : undefined;
 };

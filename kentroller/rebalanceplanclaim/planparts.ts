@@ -1,11 +1,9 @@
 import type { RebalancePlanSpec, Savings } from '../../api/kinds/rebalanceplan.ts';
 import { KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
-import { destinationOf, foreignNodeOf } from '../../api/plans.ts';
 import { isInScope } from '../../planner/cluster/candidate.ts';
-import { asScoped, hasScopeTaint } from '../../planner/model/nodepool.ts';
-import type { Snapshot } from '../../planner/model/snapshot.ts';
-import { afterPlan } from '../../planner/plan/afterplan.ts';
+import { buyingScoped, isScopedNode } from '../../planner/model/scopedmode.ts';
+import { afterPlan, nodesFilledBy } from '../../planner/plan/afterplan.ts';
 import { savedPercent } from '../../planner/plan/savings.ts';
 import {
   type BeginSearch,
@@ -49,16 +47,8 @@ export interface PartsOptions {
 
 type Part = readonly string[];
 
-/** The snapshot for nodes of scoped mode: what is bought in their place carries its taint and labels. */
-const buyingScoped = (snapshot: Snapshot): Snapshot => ({
-  ...snapshot,
-  nodePools: snapshot.nodePools.map(asScoped),
-});
-
 /** Least time for the search of one part, in milliseconds. */
 const LEAST_SEARCH_MS = 500;
-
-const isScoped = ({ spec }: Node): boolean => hasScopeTaint(spec?.taints);
 
 /**
  * Nodes in scope, those of a NodePool together: they are the likeliest to replace each other. Those of scoped mode come last.
@@ -67,7 +57,7 @@ const nodesInScope = ({ snapshot, scope }: PlanningRequest): readonly Node[] => 
   const inScope = snapshot.nodes.filter((node) => isInScope(node, scope));
   const byPool = Map.groupBy(inScope, ({ metadata }) => metadata.labels?.[KARPENTER_NODEPOOL] ?? '');
   const nodes = [...byPool.values()].flat();
-  return [...nodes.filter((node) => !isScoped(node)), ...nodes.filter(isScoped)];
+  return [...nodes.filter((node) => !isScopedNode(node)), ...nodes.filter(isScopedNode)];
 };
 
 type Estimate = (name: string) => number;
@@ -81,7 +71,7 @@ interface Cutting {
 }
 
 const scopedNodes = ({ snapshot }: PlanningRequest): ReadonlySet<string> =>
-  new Set(snapshot.nodes.filter(isScoped).map(({ metadata }) => metadata.name));
+  new Set(snapshot.nodes.filter(isScopedNode).map(({ metadata }) => metadata.name));
 
 /** What each node may take in a plan, in bytes, by what its pods say. */
 const estimatesFor = (request: PlanningRequest): Estimate => {
@@ -111,17 +101,6 @@ export const partition = (request: PlanningRequest, partBytes = PART_BYTES): rea
     nodesInScope(request).map(({ metadata }) => metadata.name),
     { estimate: estimatesFor(request), partBytes, scoped: scopedNodes(request) },
   );
-
-/** Names of the nodes that stay and get pods. */
-const nodesUsedBy = (spec: RebalancePlanSpec, { nodeClaims }: PlanningRequest['snapshot']): Set<string> => {
-  const filled = new Set((spec.podsToMigrate ?? []).map(destinationOf));
-  return new Set([
-    ...nodeClaims.flatMap(({ metadata, status }) =>
-      filled.has(metadata.name) ? (status?.nodeName ?? []) : [],
-    ),
-    ...[...filled].flatMap((destination) => foreignNodeOf(destination) ?? []),
-  ]);
-};
 
 const endAtTimeout = (error: unknown): undefined => {
   if (!(error instanceof PlanningTimeout)) throw error;
@@ -200,7 +179,7 @@ export const planInParts = async (request: PlanningRequest, o: PartsOptions): Pr
     for (const each of answer.goesPast ?? []) goesPast.add(each);
     room -= answer.plan.spec.nodeClaimsToDelete?.length ?? 0;
     if (queue.length === 0) continue;
-    const used = nodesUsedBy(answer.plan.spec, snapshot);
+    const used = nodesFilledBy(answer.plan.spec, snapshot);
     const reasons = [
       `it takes pods of plan ${o.planNameOf(plans.length)}, which shares no node with the others`,
     ];

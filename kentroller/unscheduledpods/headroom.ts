@@ -3,7 +3,8 @@ import { isWorker } from '../../api/nodes.ts';
 import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
 import { isLeaving } from '../../planner/cluster/waitingpods.ts';
-import { hasScopeTaint, SCOPE_LABELS, SCOPE_TAINT } from '../../planner/model/nodepool.ts';
+import { SCOPE_LABELS, SCOPE_TAINT } from '../../planner/model/nodepool.ts';
+import { isScopedNode } from '../../planner/model/scopedmode.ts';
 import { virtualName } from '../capacitybuffers/pods.ts';
 import type { Headroom, Policies } from '../policies/settings.ts';
 
@@ -55,7 +56,7 @@ export const headroomOf = (
     (node) =>
       isWorker(node) &&
       node.spec?.unschedulable !== true &&
-      (!isScoped || hasScopeTaint(node.spec?.taints)) &&
+      (!isScoped || isScopedNode(node)) &&
       !isLeaving({ node, claim: claims.get(node.spec?.providerID || 'none') }),
   );
   const { headroom, headroomSpot } = settings;

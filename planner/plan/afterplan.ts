@@ -1,7 +1,7 @@
 import type { NodeClaimToAdd, RebalancePlanSpec } from '../../api/kinds/rebalanceplan.ts';
 import { HOSTNAME, KARPENTER_UNREGISTERED_TAINT } from '../../api/labels.ts';
 import type { Node, NodeClaim, Requirement } from '../../api/objects.ts';
-import { deletedClaims, destinationOf } from '../../api/plans.ts';
+import { deletedClaims, destinationOf, foreignNodeOf } from '../../api/plans.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 
 /** Labels that a planned node will have for sure: its claim's, and requirements with one value. */
@@ -78,4 +78,15 @@ export const afterPlan = (snapshot: Snapshot, spec: RebalancePlanSpec): Snapshot
       return node === undefined ? pod : { ...pod, spec: { ...pod.spec, nodeName: node } };
     }),
   };
+};
+
+/** Names of the nodes that stay and get pods of a plan. */
+export const nodesFilledBy = (spec: RebalancePlanSpec, { nodeClaims }: Snapshot): ReadonlySet<string> => {
+  const filled = new Set((spec.podsToMigrate ?? []).map(destinationOf));
+  return new Set([
+    ...nodeClaims.flatMap(({ metadata, status }) =>
+      filled.has(metadata.name) ? (status?.nodeName ?? []) : [],
+    ),
+    ...[...filled].flatMap((destination) => foreignNodeOf(destination) ?? []),
+  ]);
 };
