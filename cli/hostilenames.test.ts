@@ -52,9 +52,12 @@ const files = [
   '200ms',
 ];
 
+/** Where a run of tests keeps what Node has compiled; a start takes a third less with it. */
+const { NODE_COMPILE_CACHE } = process.env;
+
 const run = (command: string, ...args: string[]): Promise<{ readonly out: string; readonly err: string }> =>
   new Promise((resolve) => {
-    const env = { PATH: process.env.PATH, HOME: folder };
+    const env = { PATH: process.env.PATH, NODE_COMPILE_CACHE, HOME: folder };
     execFile(process.execPath, ['cli/main.ts', command, ...files, ...args], { env }, (_, out, err) => {
       resolve({ out, err });
     });

@@ -45,10 +45,13 @@ const catalog = file(
 );
 const snapshot = file('snapshot.json', listOf(fragmentedCluster(6, 6, 8)));
 
+/** Where a run of tests keeps what Node has compiled; a start takes a third less with it. */
+const { NODE_COMPILE_CACHE } = process.env;
+
 const run = (...args: string[]): Promise<{ code: number; out: string; err: string }> =>
   new Promise((resolve) => {
     // A HOME without a kubeconfig, so that no test reads the developer's cluster.
-    const env = { PATH: process.env.PATH, HOME: folder };
+    const env = { PATH: process.env.PATH, NODE_COMPILE_CACHE, HOME: folder };
     execFile(process.execPath, ['cli/main.ts', ...args], { maxBuffer: 1 << 26, env }, (error, out, err) => {
       resolve({ code: error ? Number(error.code) : 0, out, err });
     });
@@ -215,7 +218,7 @@ const onLinux = { skip: process.platform === 'linux' ? false : 'needs script of 
 
 t.test('a terminal sees what is done, and then the result', onLinux, async (t) => {
   const args = ['report', '--snapshot', snapshot, '--catalog', catalog, ...QUICK];
-  const env = { PATH: process.env.PATH, HOME: folder, TERM: 'xterm' };
+  const env = { PATH: process.env.PATH, NODE_COMPILE_CACHE, HOME: folder, TERM: 'xterm' };
   const show = (...more: string[]): Promise<string> =>
     new Promise((resolve, reject) => {
       const line = [process.execPath, 'cli/main.ts', ...args, ...more].map((each) => `'${each}'`).join(' ');

@@ -31,10 +31,19 @@ interface Ran {
   readonly err: string;
 }
 
+/** Where a run of tests keeps what Node has compiled; a start takes a third less with it. */
+const { NODE_COMPILE_CACHE } = process.env;
+
 /** Runs the command with a kubeconfig and, where given, the cloud's variables; there is no other setting. */
 const report = (cloud: Readonly<Record<string, string>>, ...flags: readonly string[]): Promise<Ran> =>
   new Promise((resolve) => {
-    const env = { PATH: process.env.PATH, HOME: home, KUBECONFIG: ground.kubeconfig, ...cloud };
+    const env = {
+      PATH: process.env.PATH,
+      NODE_COMPILE_CACHE,
+      HOME: home,
+      KUBECONFIG: ground.kubeconfig,
+      ...cloud,
+    };
     const options = { maxBuffer: 1 << 26, env };
     execFile(process.execPath, ['cli/main.ts', 'report', ...flags], options, (error, out, err) => {
       resolve({ code: error ? Number(error.code) : 0, out, err });

@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { KENTROLLER, POD_PINNER, POD_PINNER_WEBHOOK, POD_PINNER_WEBHOOK_KEEPER } from '../../api/labels.ts';
+import { COMPILED } from '../run/compiled.ts';
 import { kubeconfigOf } from '../support/account.ts';
 import { kubeconfig } from './fixture.ts';
 
@@ -13,9 +12,6 @@ export interface Line {
   readonly level?: string;
   readonly [field: string]: unknown;
 }
-
-/** Components start often: keeping Node's compiled code halves the work of a start. */
-const COMPILED = join(tmpdir(), 'precision-packer-compiled');
 
 /** The account that a component runs as when it is installed. */
 const ACCOUNT_OF: Readonly<Record<string, string>> = {

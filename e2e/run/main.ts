@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { COMPILED } from './compiled.ts';
 import { endRun, RUN, registerIn } from './ending.ts';
 
 /**
@@ -22,7 +23,12 @@ const run = mkdtempSync(join(tmpdir(), 'precision-packer-run-'));
 const child = spawn(process.execPath, argv, {
   // The channel tells the tests that this process is gone.
   stdio: ['ignore', 'inherit', 'inherit', ...(isTests ? (['ipc'] as const) : [])],
-  env: { ...process.env, [RUN]: run, GROUND_REGISTER: registerIn(run, basename(argv[0] ?? '', '.ts')) },
+  env: {
+    NODE_COMPILE_CACHE: COMPILED,
+    ...process.env,
+    [RUN]: run,
+    GROUND_REGISTER: registerIn(run, basename(argv[0] ?? '', '.ts')),
+  },
 });
 
 let endedBy: EndSignal | undefined;
