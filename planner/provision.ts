@@ -124,7 +124,7 @@ const search = (
   relaxed: Relaxed | undefined,
   { dependent, passedOver }: LeftOut,
 ): Found & { readonly keepers: ReadonlySet<string> } => {
-  const isOver = phaseTimers(request);
+  const started = request.clock?.() ?? 0;
   // 1. Gather.
   const standing = clusterOf(request.snapshot, request.catalogue);
   const found = waitingPodsOf(standing, request.schedulers, new Set(passedOver.keys()));
@@ -180,6 +180,7 @@ const search = (
     ...limitsOf(request, cluster.snapshot),
   });
   // 3. Search: existing nodes first, then new nodes, then better ones.
+  const isOver = phaseTimers(request, started);
   const targets = [
     ...coming.map((_, index) => existingNodes.length + index),
     ...existingNodes.flatMap(({ acceptsPods }, node) => (acceptsPods ? [node] : [])),

@@ -90,6 +90,37 @@ t.test('a cluster that cannot be cheaper is left alone, with the reason', async 
   t.equal(result.reason, 'No cheaper set of nodes was found.');
 });
 
+t.test('a cluster that took the whole time budget to read is searched all the same', async (t) => {
+  const snapshot = fragmentedCluster(20, 12, 10);
+  // The cluster is read after the watch is told that a search begins; each look at the clock takes a millisecond.
+  const savedWhen = (readingMs: number): number => {
+    let now = 0;
+    const begin = (): void => {
+      now += readingMs;
+    };
+    const watch = { begin, advance: () => {} };
+    const { plan } = ask({ snapshot, timeBudgetMs: 5_000, rounds: 2_000, clock: () => ++now, watch });
+    t.ok(now < readingMs + 5_000, `${now} ms`);
+    return Number(plan?.savings.projectedSavingsPercent);
+  };
+  t.ok(savedWhen(60_000) > savedWhen(0) - 2);
+});
+
+t.test('a search that found nothing in its time says so', async (t) => {
+  const nodes = Array.from({ length: 4 }, (_, n) =>
+    makeNode(`n${n}`, { type: 'c5.large', cpu: 1900, memory: 3500 }),
+  );
+  const pods = nodes.map((_, n) => makePod(`p${n}`, { cpu: 1800, memory: 3000, node: `n${n}` }));
+  let now = 0;
+  const result = ask({
+    snapshot: makeSnapshot(nodes, pods),
+    timeBudgetMs: 1_000,
+    clock: () => 400 * ++now,
+    rounds: 20_000,
+  });
+  t.equal(result.reason, 'No cheaper set of nodes was found in the time that the search had.');
+});
+
 t.test('no more nodes than maxNodes are replaced, and those left out are named', async (t) => {
   const snapshot = fragmentedCluster(6, 6, 8);
   const { plan, selectedNodes, skippedNodes } = ask({ snapshot, constraints: { maxNodes: 2 } });

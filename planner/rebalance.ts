@@ -33,7 +33,7 @@ import { improve } from './search/localsearch.ts';
 import { MOVE_TOLERANCE, reduceMoves } from './search/reducemoves.ts';
 import { replaceMustGo, replacePrefix } from './search/replaceprefix.ts';
 import { rightsize } from './search/rightsize.ts';
-import { BOUND_TOLERANCE, phaseTimers, remaining, roundsOf } from './search/timebudget.ts';
+import { BOUND_TOLERANCE, notCheaper, phaseTimers, remaining, roundsOf } from './search/timebudget.ts';
 import {
   existingNodesOf,
   mustGoOf,
@@ -100,8 +100,6 @@ const resultOf = (
   ...(reason !== undefined && { reason }),
 });
 
-const NOT_CHEAPER = 'No cheaper set of nodes was found.';
-
 const isEmpty = (assignment: Assignment): boolean =>
   assignment.removed.length === 0 && assignment.bought.length === 0;
 
@@ -150,7 +148,7 @@ interface Found {
 
 /** Searches without the nodes that are left for the next plan; what could not be told is left out of the answer. */
 const search = (request: RebalanceRequest, left: ReadonlySet<string>): Found => {
-  const isOver = phaseTimers(request);
+  const started = request.clock?.() ?? 0;
   request.watch?.begin();
   // 1. Gather: the cluster, and which nodes may be replaced.
   const respects = (request.preferences ?? DEFAULT_PREFERENCES) === 'Respect';
@@ -180,9 +178,7 @@ const search = (request: RebalanceRequest, left: ReadonlySet<string>): Found => 
   if (cluster.facts.length < least) {
     return without(`The cluster has ${cluster.facts.length} nodes, fewer than minClusterSize ${least}.`);
   }
-  if (selection.candidates.size === 0) {
-    return without('No node in scope may be replaced.');
-  }
+  if (selection.candidates.size === 0) return without('No node in scope may be replaced.');
   // 2. Compile.
   const existingNodes = existingNodesOf(cluster, selection.candidates, request);
   const pods = existingNodes.flatMap(({ movable }) => [...movable]);
@@ -207,6 +203,7 @@ const search = (request: RebalanceRequest, left: ReadonlySet<string>): Found => 
     ...limitsOf(request, cluster.snapshot),
   });
   // 3. Search.
+  const isOver = phaseTimers(request, started);
   const packing = new Packing(problem);
   const before = packing.cost();
   const candidates = [...selection.candidates];
@@ -241,7 +238,9 @@ const search = (request: RebalanceRequest, left: ReadonlySet<string>): Found => 
   const answer = withoutPlace(selection, cluster, request, new Set(assignment.removed));
   if (isEmpty(assignment) || packing.cost() >= before - 1e-9) {
     const [dear] = answer.skipped.slice(selection.skipped.length);
-    const what = dear ? `Node ${dear.name} must go, and ${dear.reasons.join(', ')}.` : NOT_CHEAPER;
+    const what = dear
+      ? `Node ${dear.name} must go, and ${dear.reasons.join(', ')}.`
+      : notCheaper(isOver.search());
     return without([what, ...limitReasons(problem)].join(' '), answer);
   }
   const { blue, clusterBefore, ...written } = write(request, problem, cluster, assignment);
