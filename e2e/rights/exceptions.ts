@@ -92,14 +92,14 @@ export const EXCEPTIONS: readonly Exception[] = [
     verbs: ['list'],
     resource: 'evictionrequests.lifecycle.k8s.io',
     reason:
-      'Only the evictor asks, which is off by default: e2e/kentroller/evictor.test.ts, as administrator.',
+      'Only the evictor asks, which is off by default: e2e/kentroller/evictor.test.ts, outside of a pod.',
   },
   {
     account: KENTROLLER,
     verbs: ['patch'],
     resource: 'evictorconfigs.autoscaling.cast.ai/status',
     reason:
-      'The evictor is off in the suites on a whole cluster: e2e/kentroller/evictor.test.ts, as administrator.',
+      'The evictor is off in the suites on a whole cluster: e2e/kentroller/evictor.test.ts, outside of a pod.',
   },
   {
     account: KENTROLLER,
