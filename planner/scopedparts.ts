@@ -4,7 +4,7 @@ import type { Requirement } from '../api/objects.ts';
 import { requirementsOfEach } from '../api/plans.ts';
 import { isInScope } from './cluster/candidate.ts';
 import { billOf, clusterOf } from './cluster/clusterview.ts';
-import { buyingScoped, isScopedNode } from './model/scopedmode.ts';
+import { buyingScoped, isScopedNode } from './model/nodepool.ts';
 import type { Snapshot } from './model/snapshot.ts';
 import { afterPlan, nodesFilledBy } from './plan/afterplan.ts';
 import { savingsOf } from './plan/savings.ts';

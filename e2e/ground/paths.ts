@@ -1,4 +1,4 @@
-import { homedir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -12,6 +12,12 @@ export function stateRoot(env: Environment): string {
 export function cacheRoot(env: Environment): string {
   return join(env.XDG_CACHE_HOME ?? join(env.HOME ?? homedir(), '.cache'), 'precision-packer', 'ground');
 }
+
+/**
+ * The folder in which Node keeps the modules that it has compiled, for NODE_COMPILE_CACHE. A run starts thousands of processes that
+ * import the same files, and with this each file is stripped of its types and compiled once.
+ */
+export const COMPILED = join(tmpdir(), 'precision-packer-compiled');
 
 /** The folder of one ground. Throws when the name can't be part of an address or of a socket's path. */
 export function groundDir(env: Environment, name: string): string {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { KENTROLLER, POD_PINNER, POD_PINNER_WEBHOOK, POD_PINNER_WEBHOOK_KEEPER } from '../../api/labels.ts';
-import { COMPILED } from '../run/compiled.ts';
+import { COMPILED } from '../ground/paths.ts';
 import { kubeconfigOf } from '../support/account.ts';
 import { kubeconfig } from './fixture.ts';
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { COMPILED } from './compiled.ts';
+import { COMPILED } from '../ground/paths.ts';
 import { endRun, RUN, registerIn } from './ending.ts';
 
 /**

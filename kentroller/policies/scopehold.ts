@@ -1,5 +1,5 @@
 import type { Node } from '../../api/objects.ts';
-import { isScopedNode } from '../../planner/model/scopedmode.ts';
+import { isScopedNode } from '../../planner/model/nodepool.ts';
 import type { PoliciesNow } from './settings.ts';
 
 /** What keeps plans that nobody asked for within scoped mode. See docs/designs/0062-scoped-purchases.md. */

@@ -2,7 +2,7 @@ import type { RebalancePlanSpec, Savings } from '../../api/kinds/rebalanceplan.t
 import { KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { isInScope } from '../../planner/cluster/candidate.ts';
-import { buyingScoped, isScopedNode } from '../../planner/model/scopedmode.ts';
+import { buyingScoped, isScopedNode } from '../../planner/model/nodepool.ts';
 import { afterPlan, nodesFilledBy } from '../../planner/plan/afterplan.ts';
 import { savedPercent } from '../../planner/plan/savings.ts';
 import {

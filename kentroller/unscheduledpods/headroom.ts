@@ -3,8 +3,7 @@ import { isWorker } from '../../api/nodes.ts';
 import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
 import { isLeaving } from '../../planner/cluster/waitingpods.ts';
-import { SCOPE_LABELS, SCOPE_TAINT } from '../../planner/model/nodepool.ts';
-import { isScopedNode } from '../../planner/model/scopedmode.ts';
+import { isScopedNode, SCOPE_LABELS, SCOPE_TAINT } from '../../planner/model/nodepool.ts';
 import { virtualName } from '../capacitybuffers/pods.ts';
 import type { Headroom, Policies } from '../policies/settings.ts';
 

@@ -1,9 +1,10 @@
 import { MANAGED_BY, MANAGED_BY_US, PLANS_ONLY, SCOPED_TAINT } from '../../api/labels.ts';
-import type { NodeClassObject, NodePool, Requirement, ResourceList, Taint } from '../../api/objects.ts';
+import type { Node, NodeClassObject, NodePool, Requirement, ResourceList, Taint } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import { NODE_CLASSES, type Resource } from '../../api/resources.ts';
 import { canonicalKey } from './machinelabels.ts';
+import type { Snapshot } from './snapshot.ts';
 
 /** The kinds of NodeClass that NodePools name, of those that are known. */
 export const nodeClassKindsOf = (pools: readonly NodePool[]): readonly Resource<NodeClassObject>[] =>
@@ -118,3 +119,12 @@ interface PlannedNode {
 export const isPlannedScoped = (pool: NodePool, { metadata, spec }: PlannedNode): boolean =>
   hasScopeTaint(spec.taints as readonly Taint[] | undefined) &&
   openScopeLabels(pool).every(([key, value]) => valueAt(metadata.labels, key) === value);
+
+/** Whether a node is one of scoped mode, by its taint. */
+export const isScopedNode = ({ spec }: Node): boolean => hasScopeTaint(spec?.taints);
+
+/** The snapshot for nodes of scoped mode: what is bought in their place carries its taint and labels. */
+export const buyingScoped = (snapshot: Snapshot): Snapshot => ({
+  ...snapshot,
+  nodePools: snapshot.nodePools.map(asScoped),
+});
