@@ -4,6 +4,7 @@ import type { MemoryApi } from '../../kube/testing/memory/api.ts';
 import { type Call, memoryClient } from '../../kube/testing/memory/client.ts';
 import type { LaggingCache } from '../../kube/testing/memory/laggingcache.ts';
 import { NO_GUARDS } from '../../kube/undo/guards.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Caches } from '../caches.ts';
 import { createOfferingsReader } from '../cloud/offerings.ts';
 import { executePlans } from '../rebalanceplan/controller.ts';
@@ -27,8 +28,13 @@ export class Process {
   readonly events: string[] = [];
   isDead = false;
 
-  /** `refuse` throws for a request that the server refuses. */
-  constructor(api: MemoryApi, now: () => number, refuse: (call: Call) => void = () => {}) {
+  /** `refuse` throws for a request that the server refuses; the catalogue is what the cloud sells. */
+  constructor(
+    api: MemoryApi,
+    now: () => number,
+    refuse: (call: Call) => void = () => {},
+    catalogue: Catalogue = { instanceTypes: [] },
+  ) {
     const { caches, lagging } = memoryCaches(api);
     this.caches = caches;
     this.#lagging = lagging;
@@ -56,7 +62,7 @@ export class Process {
         caches: this.caches,
         pinsOf: () => ({ connected: true, goneForMs: 0, acknowledged: true }),
         webhookOf: async () => ({ isLive: true, reason: '' }),
-        offeringsNow: createOfferingsReader({ catalogue: async () => ({ instanceTypes: [] }) }),
+        offeringsNow: createOfferingsReader({ catalogue: async () => catalogue }),
         limitsOf: () => ({ ...limits, planExpiryMs: 0, settleTimeoutMs: -1 }),
         migration: () => ({ mode: 'never', answerTimeoutMs: 1, timeoutMs: 1 }),
         surgeByDefault: () => false,
