@@ -27,16 +27,19 @@ export interface KubeErrorInit {
   readonly reason?: string;
   /** Milliseconds that the server asked us to wait. */
   readonly retryAfterMs?: number;
+  /** What the API server's audit log calls the request. */
+  readonly auditId?: string;
   readonly cause?: unknown;
 }
 
-/** A failed request to the API server. The message is one sentence for a person. */
+/** A failed request to the API server. The message is one sentence for a person, the same for each try; a log line has the rest. */
 export class KubeError extends Error {
   override readonly name = 'KubeError';
   readonly kind: ErrorKind;
   readonly status?: number;
   readonly reason?: string;
   readonly retryAfterMs?: number;
+  readonly auditId?: string;
 
   constructor(message: string, init: KubeErrorInit) {
     super(message, init.cause === undefined ? undefined : { cause: init.cause });
@@ -44,6 +47,7 @@ export class KubeError extends Error {
     if (init.status !== undefined) this.status = init.status;
     if (init.reason !== undefined) this.reason = init.reason;
     if (init.retryAfterMs !== undefined) this.retryAfterMs = init.retryAfterMs;
+    if (init.auditId !== undefined) this.auditId = init.auditId;
   }
 }
 
@@ -162,8 +166,13 @@ export const fromStatus = (o: Answered, body: Status): KubeError => {
     status: o.status,
     ...(body.reason && { reason: body.reason }),
     ...(seconds > 0 && { retryAfterMs: seconds * 1000 }),
+    ...(o.auditId !== undefined && { auditId: o.auditId }),
   });
 };
+
+/** For a log line whose reason is an error's message alone: what the audit log calls the request. */
+export const auditIdOf = (error: unknown): { readonly auditId?: string } =>
+  error instanceof KubeError && error.auditId !== undefined ? { auditId: error.auditId } : {};
 
 const HINTS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'the connection was refused: is it running, and is the address right?',

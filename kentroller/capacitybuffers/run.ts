@@ -59,13 +59,18 @@ export const runBuffers = (o: RunOptions): RoomSource & { readonly ended: Promis
       if (isOn) bell.ring();
     };
     const unsubscribe = [...subscribe(o, ring), o.policies.onChange(bell.ring)];
+    let failing = '';
     while (!signal.aborted) {
       const startedAt = performance.now();
       try {
         await pass();
+        failing = '';
       } catch (error) {
         if (signal.aborted) break;
-        log.warn({ reason: messageOf(error) }, 'CapacityBuffers could not be served, and are tried again');
+        const reason = messageOf(error);
+        if (reason !== failing)
+          log.warn({ reason }, 'CapacityBuffers could not be served, and are tried again');
+        failing = reason;
       }
       const pause = Math.max(LEAST_MS, TIMES * (performance.now() - startedAt));
       await sleep(pause, undefined, { signal }).catch(() => {});

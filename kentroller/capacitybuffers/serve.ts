@@ -6,7 +6,8 @@ import { timeText } from '../../api/text/time.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
-import { isConflict, isNotFound, isTerminal, lacksRight, messageOf } from '../../kube/errors.ts';
+import { RefusedWrites } from '../../kube/controller/refusedwrites.ts';
+import { isConflict, isNotFound, lacksRight, messageOf } from '../../kube/errors.ts';
 import { ignoreNotFound, ignoreUnserved } from '../../kube/ignore.ts';
 import { bufferRoom } from '../../planner/bufferroom.ts';
 import { type Caches, claimOf } from '../caches.ts';
@@ -52,6 +53,10 @@ const isGoing = ({ metadata }: CapacityBuffer): boolean => metadata.deletionTime
 
 const refOf = ({ metadata: { namespace = 'default', name } }: CapacityBuffer) => ({ namespace, name });
 
+/** What is remembered of a buffer: not of an earlier one of its name. */
+const keyOf = ({ metadata: { namespace = 'default', name, uid = '' } }: CapacityBuffer): string =>
+  `${namespace}/${name}/${uid}`;
+
 /**
  * Serves CapacityBuffers that nobody else serves: their statuses, and do-not-disrupt on the nodes where their room lies. What they need is in
  * their statuses, which every plan reads, so nothing is lost with the process.
@@ -64,9 +69,17 @@ export class BufferServer {
   /** Guarded nodes with the version at the last pass, at which nobody else had put do-not-disrupt there. */
   #looked: ReadonlyMap<string, string> = new Map();
   #last = NOTHING;
+  /** Why CapacityBuffers may not be read; empty while they may. */
+  #forbidden = '';
+  readonly #writes: RefusedWrites;
 
   constructor(o: ServingOptions) {
     this.#o = o;
+    this.#writes = new RefusedWrites({
+      log: o.log,
+      now: o.now,
+      message: 'the status of a CapacityBuffer is refused',
+    });
   }
 
   last(): ServedRoom {
@@ -94,17 +107,21 @@ export class BufferServer {
     this.#last = NOTHING;
     await this.#guard(new Set());
     if (this.#isClean) return;
-    await this.#withdraw((await this.#read()).filter(isOursAlone));
+    this.#isClean = await this.#withdraw((await this.#read()).filter(isOursAlone));
     this.#told.clear();
-    this.#isClean = true;
   }
 
   /** All CapacityBuffers; none where the kind is not served, or may not be read. */
   async #read(): Promise<readonly CapacityBuffer[]> {
     const { client, signal, log } = this.#o;
-    return listBuffers({ client, signal }, (reason) =>
-      log.warn({ reason }, 'CapacityBuffers may not be read, and are not served'),
-    );
+    let forbidden = '';
+    const found = await listBuffers({ client, signal }, (reason) => {
+      forbidden = reason;
+    });
+    if (forbidden !== '' && forbidden !== this.#forbidden)
+      log.warn({ reason: forbidden }, 'CapacityBuffers may not be read, and are not served');
+    this.#forbidden = forbidden;
+    return found;
   }
 
   #standing(known: ReadonlyMap<string, Standing>, buffer: CapacityBuffer): Standing {
@@ -178,28 +195,29 @@ export class BufferServer {
     const { uid } = buffer.metadata;
     const body = { metadata: { name, namespace, ...(uid && { uid }) }, status };
     try {
-      // Not forced: fields that somebody else has written meanwhile are refused.
-      await client.apply(CAPACITY_BUFFERS, body, {
-        fieldManager: BUFFER_MANAGER,
-        subresource: 'status',
-        signal,
-      });
-      return true;
+      // Not forced: fields that somebody else has written meanwhile are refused. One buffer keeps no other from being served.
+      return await this.#writes.attempt(keyOf(buffer), () =>
+        client.apply(CAPACITY_BUFFERS, body, {
+          fieldManager: BUFFER_MANAGER,
+          subresource: 'status',
+          signal,
+        }),
+      );
     } catch (error) {
       const reason = messageOf(error);
       if (isConflict(error))
         log.info({ buffer: `${namespace}/${name}`, reason }, 'status is left to its writer');
-      // One buffer keeps no other from being served.
-      else if (isTerminal(error) || isNotFound(error))
-        log.warn({ buffer: `${namespace}/${name}`, reason }, 'status can not be written');
-      else throw error;
+      else if (!isNotFound(error)) throw error;
       return false;
     }
   }
 
-  /** Takes off what kentroller has written of these statuses. */
-  async #withdraw(buffers: readonly CapacityBuffer[]): Promise<void> {
-    for (const buffer of buffers) await withdrawStatus(this.#o, buffer);
+  /** Takes off what kentroller has written of these statuses; false when that is refused for one. */
+  async #withdraw(buffers: readonly CapacityBuffer[]): Promise<boolean> {
+    let isDone = true;
+    for (const buffer of buffers)
+      isDone = (await this.#writes.attempt(keyOf(buffer), () => withdrawStatus(this.#o, buffer))) && isDone;
+    return isDone;
   }
 
   async #guard(holders: ReadonlySet<string>): Promise<void> {

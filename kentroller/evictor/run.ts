@@ -3,6 +3,7 @@ import type { Features } from '../../api/features.ts';
 import { EVICTOR_CONFIG, type EvictorConfig, type EvictorStatus } from '../../api/kinds/evictorconfig.ts';
 import type { Cache } from '../../kube/cache/cache.ts';
 import type { Logger } from '../../kube/component/log.ts';
+import { RefusedWrites } from '../../kube/controller/refusedwrites.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { Audit } from '../audit/trail.ts';
 import { backoffAfter } from '../continuous/decide.ts';
@@ -118,6 +119,11 @@ export const evictContinuously = async (o: EvictorOptions): Promise<void> => {
   let said = '';
   let failures = 0;
   let written: { uid: string | undefined; status: EvictorStatus | undefined } | undefined;
+  const writes = new RefusedWrites({
+    log,
+    now: o.clock.now,
+    message: 'the status of the EvictorConfig is refused',
+  });
 
   const cycle = async (now: Now): Promise<void> => {
     const { config, settings, overridden } = now;
@@ -148,7 +154,9 @@ export const evictContinuously = async (o: EvictorOptions): Promise<void> => {
     const before = written?.uid === uid ? written?.status : config.status;
     const status = statusAfter(config, settings, overridden, outcome, o.clock.now());
     try {
-      written = { uid, status: await writeStatus(o.client, config, before, status, o.signal) };
+      await writes.attempt(`${EVICTOR_CONFIG}/${uid}`, async () => {
+        written = { uid, status: await writeStatus(o.client, config, before, status, o.signal) };
+      });
     } catch (error) {
       if (!o.signal.aborted) log.warn({ err: error }, 'the status of the EvictorConfig was not written');
     }

@@ -10,6 +10,7 @@ import {
   type ReconcileMetrics,
 } from '../component/metrics.ts';
 import { isConflict, isNotFound, isTerminal, isUnserved, KubeError, messageOf } from '../errors.ts';
+import { REFUSED_RETRY_MS } from './refusedwrites.ts';
 import { createTurns } from './turns.ts';
 import { WorkQueue } from './workqueue.ts';
 
@@ -65,9 +66,6 @@ interface Run {
   readonly signal: AbortSignal;
   readonly turn: () => Promise<void>;
 }
-
-/** Delay of the next try after a request that the API server refused as wrong. */
-const REFUSED_RETRY_MS = 60_000;
 
 type Result = 'success' | 'error' | 'requeue' | 'requeue_after';
 
