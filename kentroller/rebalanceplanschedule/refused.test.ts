@@ -5,16 +5,19 @@ import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLAN_SCHEDULES } from '../../api/resou
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
-import { fromStatus } from '../../kube/errors.ts';
+import { fromStatus, KubeError } from '../../kube/errors.ts';
 import { FakeCache } from '../../kube/testing/fakecache.ts';
 import { createScheduleController } from './controller.ts';
 
-/** A schedule whose claims the API server refuses says so, and goes on. */
+/** A schedule whose claims or status the API server refuses says so, and goes on. */
 
 const DUE = Date.parse('2026-11-16T02:00:00Z');
 
-/** The controller on a schedule in memory; `status` is the HTTP status that creations of claims end with. */
-const standing = (status: number) => {
+const REFUSED = 'metadata.labels: Invalid value';
+const refusal = (status: number): Error => fromStatus({ server: 'test', status }, { message: REFUSED });
+
+/** The controller on a schedule in memory, with the HTTP statuses that creations of claims and writes of its status end with. */
+const standing = (status: number | undefined, ofStatus?: number) => {
   let schedule: RebalancePlanSchedule = {
     metadata: { name: 'nightly', uid: 'u', generation: 1, creationTimestamp: '2026-11-16T00:00:30Z' },
     spec: {
@@ -27,13 +30,17 @@ const standing = (status: number) => {
     },
   };
   let tries = 0;
+  const claims = new Set<string>();
   const client = {
     get: async () => schedule,
-    create: async () => {
+    create: async (_: unknown, { metadata: { name } }: KubeObject) => {
       tries += 1;
-      throw fromStatus({ server: 'test', status }, { message: 'metadata.labels: Invalid value' });
+      if (status !== undefined) throw refusal(status);
+      if (claims.has(name)) throw new KubeError('it is there', { kind: 'already-exists', status: 409 });
+      claims.add(name);
     },
     replace: async (_: unknown, changed: RebalancePlanSchedule) => {
+      if (ofStatus !== undefined) throw refusal(ofStatus);
       schedule = changed;
       return changed;
     },
@@ -55,7 +62,7 @@ const standing = (status: number) => {
     clock,
   });
   const reconcile = () => controller.reconcile('nightly', new AbortController().signal);
-  return { reconcile, events, clock, status: () => schedule.status, tries: () => tries };
+  return { reconcile, events, clock, claims, status: () => schedule.status, tries: () => tries };
 };
 
 const conditionOf = (status: RebalancePlanSchedule['status']) =>
@@ -103,3 +110,14 @@ t.test('other errors are for the work queue', async (t) => {
   await t.rejects(o.reconcile(), /Invalid value/);
   t.equal(o.status(), undefined);
 });
+
+for (const status of [413, 422, 403]) {
+  t.test(`a status refused with ${status} is for the work queue, and its run makes one claim`, async (t) => {
+    const o = standing(undefined, status);
+    for (let again = 0; again < 3; again += 1) {
+      await t.rejects(o.reconcile(), { message: REFUSED });
+      o.clock.at += 60_000;
+    }
+    t.same([...o.claims], ['nightly-1794794400']);
+  });
+}
