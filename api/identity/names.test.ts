@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { derivedName, labelValueOf, MAX_LABEL_VALUE, MAX_OBJECT_NAME } from './names.ts';
+import { derivedName, isObjectName, labelValueOf, MAX_LABEL_VALUE, MAX_OBJECT_NAME } from './names.ts';
 
 const VALID = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
@@ -36,4 +36,27 @@ t.test('a name that fits is left as it is', async (t) => {
   t.equal(derivedName('nightly', '-1'), 'nightly-1');
   t.equal(derivedName('a'.repeat(251), '-1'), `${'a'.repeat(251)}-1`);
   t.equal(labelValueOf('a'.repeat(MAX_LABEL_VALUE)), 'a'.repeat(MAX_LABEL_VALUE));
+});
+
+t.test('a name of an object is what the API server takes', async (t) => {
+  for (const taken of ['a', 'a-1', 'a.b', 'm5.large-us-west-2a-spot', '0', 'a--b', 'a'.repeat(253)])
+    t.ok(isObjectName(taken), taken);
+  for (const refused of [
+    '',
+    '.',
+    '..',
+    'a..b',
+    'a.-b',
+    'a-.b',
+    '-a',
+    'a-',
+    '.a',
+    'A',
+    'a_b',
+    'a/b',
+    'ä',
+    'a\n',
+    'a'.repeat(254),
+  ])
+    t.notOk(isObjectName(refused), refused);
 });

@@ -8,9 +8,10 @@ export const MAX_LABEL_VALUE = 63;
 /** Characters of a NodeClaim's name: some clouds name the Node after it, and its hostname label is a label value. */
 export const MAX_NODE_CLAIM_NAME = 63;
 
+const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+
 /** Whether an object can have this name: '..', for one, is another path. Source: IsDNS1123Subdomain of apimachinery. */
-export const isObjectName = (name: string): boolean =>
-  name.length <= MAX_OBJECT_NAME && /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(name);
+export const isObjectName = (name: string): boolean => name.length <= MAX_OBJECT_NAME && SUBDOMAIN.test(name);
 
 const DIGEST_LENGTH = 10;
 

@@ -50,3 +50,15 @@ t.test('an event shows a hostile name as text, and remembers no long message', a
   t.match(items[0]?.message, /^\\u001b\[31m\\u202exxx/);
   t.equal(items[0]?.message?.length, 1024);
 });
+
+t.test('an event about an object with the longest name has a valid name, and each its own', async (t) => {
+  const recorder = createRecorder({ client, component: 'thing', log });
+  const longest = `${'a.'.repeat(126)}b`;
+  for (const name of [longest, `${'a'.repeat(252)}b`, `${'a'.repeat(252)}c`, 'a'])
+    for (const message of ['one', 'two'])
+      recorder.event(CONFIG_MAPS, { metadata: { name, namespace } }, 'Normal', 'Named', message);
+  await recorder.flush();
+  const { items } = await client.list(EVENTS, { namespace, fieldSelector: 'reason=Named' });
+  t.equal(new Set(items.map(({ metadata }) => metadata.name)).size, 8);
+  t.equal(items.filter(({ involvedObject }) => involvedObject?.name === longest).length, 2);
+});

@@ -14,8 +14,10 @@ export const FIELD_MANAGER = 'castai-kentroller';
 /** Name of the UnavailableOffering: readable where it fits, else a hash. */
 export const unavailableName = (spec: UnavailableOfferingSpec): string => {
   const { instanceType, zone = spec.zoneId ?? 'any', capacityType, capacityReservationId } = spec;
-  const key = [instanceType, zone, capacityType, capacityReservationId ?? []].flat().join('-');
-  return isObjectName(key) ? key : `offering-${createHash('sha256').update(key).digest('hex').slice(0, 16)}`;
+  const parts = [instanceType, zone, capacityType, capacityReservationId ?? []].flat();
+  const readable = parts.join('-');
+  if (isObjectName(readable)) return readable;
+  return `offering-${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)}`;
 };
 
 /** Milliseconds for which an offering counts as unavailable after its n-th refusal in a row (from 1). */
