@@ -113,6 +113,47 @@ t.test('a component that starts slowly on a starved node is not killed before it
   }
 });
 
+t.test(
+  'those who may call policies reach the port of their API, and no one else reaches a port more',
+  async (t) => {
+    const folder = join(BASE, '..', 'components', 'policies-api');
+    const read = (file: string): unknown => parse(readFileSync(join(folder, file), 'utf8'));
+    const { resources, patches } = read('kustomization.yaml') as {
+      readonly resources: readonly string[];
+      readonly patches: readonly { readonly patch: string }[];
+    };
+    t.ok(resources.includes('networkpolicy.yaml'), 'the policy is installed');
+    const [deployment, ...others] = patches.map(({ patch }) => parse(patch) as Manifest);
+    t.same(others, []);
+    const [port, ...morePorts] = (deployment?.spec.template?.spec.containers ?? []).flatMap(
+      ({ ports = [] }) => ports.map(({ containerPort }) => containerPort),
+    );
+    t.same(morePorts, []);
+    const { spec } = read('networkpolicy.yaml') as Manifest;
+    // The way in alone, of these pods alone: the way out stays that of the base, since policies add up.
+    t.same(spec, {
+      podSelector: { matchLabels: { app: 'castai-kentroller' } },
+      policyTypes: ['Ingress'],
+      ingress: [
+        {
+          from: [
+            {
+              namespaceSelector: {},
+              podSelector: { matchLabels: { 'autoscaling.cast.ai/calls-policies': 'true' } },
+            },
+          ],
+          ports: [{ protocol: 'TCP', port }],
+        },
+      ],
+    });
+    const kentroller = deployments.find(({ metadata }) => metadata.name === deployment?.metadata.name);
+    t.match(kentroller?.spec.template?.metadata.labels, spec.podSelector?.matchLabels);
+    t.match(read('service.yaml'), {
+      spec: { selector: spec.podSelector?.matchLabels, ports: [{ targetPort: port }] },
+    });
+  },
+);
+
 t.test('nobody reaches a port of the second scheduler', async (t) => {
   const overlay = join(BASE, '..', 'components', 'second-scheduler');
   const { resources } = parse(readFileSync(join(overlay, 'kustomization.yaml'), 'utf8')) as {
