@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { titlesIn } from './titles.ts';
 
 /** Every fact of the policies that ours are modelled on has a test, or a row of docs/differences.md that says why not. */
 
@@ -26,17 +27,6 @@ const rowsOf = (text: string): readonly string[] =>
     .split('\n')
     .flatMap((line) => (line.startsWith('| ') ? [(line.split(' | ')[0] ?? '').slice(2)] : []))
     .slice(1);
-
-/** Titles of the tests of a file that are neither skipped nor to be written; of tables of tests, every text that stands by itself. */
-const titlesIn = (text: string): ReadonlySet<string> => {
-  const hasTable = /\btest\(\s*(?:says|sentence)\b/.test(text);
-  const literal = /(\btest\(\s*|says: |\[\s*)(['"`])((?:\\.|(?!\2).)*)\2,(?!\s*\{[^}]*\b(?:skip|todo)\b)/g;
-  return new Set(
-    [...text.matchAll(literal)].flatMap(([, before = '', , title = '']) =>
-      before.startsWith('test(') || hasTable ? [title] : [],
-    ),
-  );
-};
 
 t.test('every fact has a test that is run, or a row', async (t) => {
   t.ok(facts.length > 50, `${facts.length} facts`);

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import t from 'tap';
 import type { Lockfile } from '../ground/image/dependencies.ts';
 
@@ -32,4 +32,20 @@ t.test('versions are exact, and from the registry', async (t) => {
   for (const kind of ['dependencies', 'devDependencies', 'optionalDependencies'])
     for (const [name, version] of Object.entries(manifest[kind] ?? {}))
       t.match(version, /^\d+\.\d+\.\d+$/, `${kind}: ${name}`);
+});
+
+t.test('an image of others has a digest, or a reason for its tag beside it', async (t) => {
+  const found = globSync('manifests/**/*.yaml').flatMap((file) => {
+    const lines = readFileSync(file, 'utf8').split('\n');
+    return lines.flatMap((line, at) => {
+      const image = /^\s*(?:- )?image: ["']?([^\s"']+)/.exec(line)?.[1];
+      return image === undefined ? [] : [{ file, image, above: lines[at - 1] ?? '' }];
+    });
+  });
+  t.ok(found.length >= 5, `${found.length} images`);
+  const others = found.filter(
+    ({ image }) => image !== 'precision-packer:dev' && !/@sha256:[0-9a-f]{64}$/.test(image),
+  );
+  t.ok(others.length > 0, 'the second scheduler');
+  for (const { file, image, above } of others) t.match(above, /# By tag, since /, `${file}: ${image}`);
 });

@@ -55,6 +55,18 @@ const ANSWERS: readonly (readonly [string, (response: http.ServerResponse) => vo
   ['the page of a proxy', (r) => void r.end('<html>'), /the answer is none of SQS/],
   ['messages that are none', (r) => void r.end('{"Messages":[{"Body":7}]}'), /the answer is none of SQS/],
   [
+    'attack: of an answer without an end no more than 8 MiB are read',
+    (r) => {
+      const piece = Buffer.alloc(2 ** 20, 0x20);
+      const more = (): void => {
+        while (!r.destroyed && r.write(piece));
+      };
+      r.on('drain', more);
+      more();
+    },
+    /the answer is none of SQS/,
+  ],
+  [
     'a redirect is not followed',
     (r) => void r.writeHead(302, { location: 'http://10.0.0.1/x' }).end(),
     /HTTP 302 to http:\/\/10\.0\.0\.1, which is not followed/,
