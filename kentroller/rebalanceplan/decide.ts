@@ -100,12 +100,11 @@ const decideStart = (state: ExecutionState): Decision => {
   if (halt) return wait('ClusterUnhealthy', halt);
   const refused = beyondPoolFailure(state) ?? blockedFailure(state);
   if (refused) return steps(refused);
-  const leaving = new Set(
-    (plan.spec.podsToMigrate ?? []).filter((p) => p.srcNode).map((p) => `${p.namespace}/${p.name}`),
-  );
+  // A pod that the plan moves, or buys for, is none of those that were there before.
+  const placed = new Set((plan.spec.podsToMigrate ?? []).map((p) => `${p.namespace}/${p.name}`));
   const podsOn = (claim: string): readonly Pod[] => state.pods.get(claim) ?? [];
-  const moves = movesOf(plan.spec.podsToMigrate ?? [], false);
-  const baseline = countBaseline(moves, addedNames(plan), podsOn, leaving);
+  const moves = movesOf(plan.spec.podsToMigrate ?? [], true);
+  const baseline = countBaseline(moves, addedNames(plan), podsOn, placed);
   // A plan that has waited counts again.
   if (hasFinalizer(state) && isDeepStrictEqual(baseline, baselineOf(plan))) {
     return steps({

@@ -157,6 +157,80 @@ t.test('the outcome is computed with the prices of the nodes that were launched'
   t.same(outcomeOf(make.offerings({})), { podsPlanned: 1, podsPlaced: 1 }, 'what is not known is not said');
 });
 
+/** A waiting pod that is to go to node `old`, where another pod of its owner runs already. */
+const TO_OLD = {
+  podsToMigrate: MOVE.podsToMigrate.map((move) => ({ ...move, srcNode: '', dstNodeClaimName: 'old' })),
+};
+const OLD = {
+  nodeClaims: new Map([['old', make.nodeClaim('old')]]),
+  nodes: new Map([['old', make.node('old')]]),
+};
+const ELSEWHERE: readonly (readonly [
+  string,
+  ReturnType<typeof make.plan>,
+  Parameters<typeof make.executionState>[1],
+  number,
+])[] = [
+  ['where the plan put it', DONE, RUNNING, 1],
+  [
+    'on a node that the plan removes',
+    DONE,
+    {
+      ...RUNNING,
+      nodeClaims: new Map([...RUNNING.nodeClaims, ...BLUE.nodeClaims]),
+      nodes: new Map([...RUNNING.nodes, ['blue', make.node('blue')]]),
+      pods: new Map([['blue', [make.pod('web-2')]]]),
+    },
+    0,
+  ],
+  ['on a node that is none of the plan', DONE, { ...RUNNING, pods: new Map() }, 0],
+  [
+    'under another owner there',
+    DONE,
+    { ...RUNNING, pods: new Map([['green', [make.pod('other-1', {}, 'other')]]]) },
+    0,
+  ],
+  [
+    'elsewhere, beside a pod of its owner that was there before',
+    make.plan(TO_OLD, { pinBaseline: { 'rs-uid/old': 1 } }, 'NodesDeleted'),
+    { ...OLD, pods: new Map([['old', [make.pod('web-0')]]]) },
+    0,
+  ],
+  [
+    'there, beside a pod of its owner that was there before',
+    make.plan(TO_OLD, { pinBaseline: { 'rs-uid/old': 1 } }, 'NodesDeleted'),
+    { ...OLD, pods: new Map([['old', [make.pod('web-0'), make.pod('web-1')]]]) },
+    1,
+  ],
+];
+for (const [where, plan, given, podsPlaced] of ELSEWHERE) {
+  t.test(`a pod that runs ${where} counts as ${podsPlaced} placed`, async (t) => {
+    const { limits } = make.executionState(plan);
+    const late = { ...limits, settleTimeoutMs: -1 };
+    const { steps } = decide(make.executionState(plan, { ...given, limits: late }));
+    t.match(steps.at(-1), {
+      kind: 'finish',
+      state: podsPlaced === 1 ? 'Done' : 'DoneWithWarnings',
+      outcome: { podsPlanned: 1, podsPlaced },
+    });
+    t.equal(
+      steps.some(({ reason }) => reason === 'PodsElsewhere'),
+      podsPlaced === 0,
+    );
+  });
+}
+
+t.test(
+  'pods on a node that the plan fills are counted before it starts, but for those that it places',
+  async (t) => {
+    const { metadata, spec } = make.plan(TO_OLD);
+    const plan = { metadata, spec, status: {} };
+    const pods = new Map([['old', [make.pod('web-0'), make.pod('web-1')]]]);
+    const [step] = decide(make.executionState(plan, { ...OLD, pods })).steps;
+    t.match(step, { kind: 'prepare', baseline: { 'rs-uid/old': 1 } });
+  },
+);
+
 t.test('a removed node counts at the price of its NodePool, as NodeOverlays change it', async (t) => {
   const pool = makePool('general', { requirements: [] });
   const overlay = {

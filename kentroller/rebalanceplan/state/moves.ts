@@ -37,12 +37,12 @@ export const movesOf = (pods: readonly PodToMigrate[], includePending: boolean):
 /** The key of a move in the plan's baseline. */
 export const baselineKey = (ownerUid: string, destination: string): string => `${ownerUid}/${destination}`;
 
-/** Pods of each owner that run on the plan's existing destinations and stay there, by `baselineKey`. */
+/** Pods of each owner that run on the plan's existing destinations and are none of those `placed` by the plan, by `baselineKey`. */
 export const countBaseline = (
   moves: readonly Move[],
   added: ReadonlySet<string>,
   podsOn: (claim: string) => readonly Pod[],
-  leaving: ReadonlySet<string>,
+  placed: ReadonlySet<string>,
 ): Readonly<Record<string, number>> => {
   const baseline: Record<string, number> = {};
   for (const { owner, namespace, destination } of moves) {
@@ -52,7 +52,7 @@ export const countBaseline = (
         isControlledBy(pod, owner, namespace) &&
         !isTerminating(pod) &&
         !hasEnded(pod) &&
-        !leaving.has(`${pod.metadata.namespace}/${pod.metadata.name}`),
+        !placed.has(`${pod.metadata.namespace}/${pod.metadata.name}`),
     );
     if (staying.length > 0) putAt(baseline, baselineKey(owner.uid, destination), staying.length);
   }
