@@ -33,10 +33,13 @@ export const clearRegistered = async (register: string, graceMs?: number): Promi
   return (await Promise.all(left.map((dir) => clear(dir, graceMs ?? 5_000)))).flatMap((line) => line ?? []);
 };
 
-/** Ends every process and every ground of a run, at once. Returns what could not be ended. */
-export const endRun = async (run: string): Promise<readonly string[]> => {
+/**
+ * Ends every process and every ground of a run, at once. `program` is the pid of one that began a session and may be gone.
+ * Returns what could not be ended.
+ */
+export const endRun = async (run: string, program?: number): Promise<readonly string[]> => {
   // Each file begins a session, in which also those of its processes are that have an environment of their own.
-  const sessions = new Set<number>();
+  const sessions = new Set<number>(program === undefined ? [] : [program]);
   const alive = () => {
     const marked = processesWith(RUN, run);
     for (const { pid } of marked) sessions.add(pid);

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -40,3 +40,32 @@ t.test('fault: a process with an environment of its own outlives the run', { ski
   await ended;
   t.notOk(isThere(child), 'nothing of the file is left');
 });
+
+t.test(
+  'fault: what a program has started outlives Ctrl-C when the program is gone first',
+  { skip },
+  async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'pp-left-'));
+    t.teardown(() => rmSync(folder, { recursive: true }));
+    const program = join(folder, 'program.ts');
+    writeFileSync(
+      program,
+      FILE.replace(
+        "const { spawn } = require('node:child_process')",
+        "import { spawn } from 'node:child_process'",
+      ),
+    );
+    const main = spawn(process.execPath, ['e2e/run/main.ts', program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    t.teardown(() => main.kill('SIGKILL'));
+    const ended = once(main, 'exit');
+    const [text] = await once(main.stdout, 'data');
+    const child = Number(String(text));
+    t.teardown(() => isThere(child) && process.kill(child, 'SIGKILL'));
+    t.ok(isThere(child));
+    main.kill('SIGINT');
+    t.strictSame(await ended, [130, null]);
+    t.notOk(isThere(child), 'nothing of the program is left');
+  },
+);

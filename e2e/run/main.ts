@@ -23,6 +23,8 @@ const run = mkdtempSync(join(tmpdir(), 'precision-packer-run-'));
 const child = spawn(process.execPath, argv, {
   // The channel tells the tests that this process is gone.
   stdio: ['ignore', 'inherit', 'inherit', ...(isTests ? (['ipc'] as const) : [])],
+  // The processes of a program that have an environment of their own are told by its session.
+  detached: !isTests,
   env: {
     NODE_COMPILE_CACHE: COMPILED,
     ...process.env,
@@ -46,7 +48,8 @@ child.on('exit', async (code, signal) => {
     const by = endedBy ?? signal ?? 'an error';
     process.stdout.write(`ending what the run has started …\n`);
     const since = performance.now();
-    for (const line of await endRun(run)) process.stdout.write(`# not ended: ${line}\n`);
+    for (const line of await endRun(run, isTests ? undefined : child.pid))
+      process.stdout.write(`# not ended: ${line}\n`);
     const seconds = ((performance.now() - since) / 1000).toFixed(1);
     process.stdout.write(`${isTests ? 'not ok - ' : ''}ended by ${by}; all is down after ${seconds} s\n`);
   }
